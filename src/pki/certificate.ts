@@ -79,6 +79,13 @@ export function subjectOf(der: Uint8Array): Name {
   return AsnConvert.parse(bytes(der), Certificate).tbsCertificate.subject;
 }
 
+/** CN and Os of a DER certificate, read from its ASN.1: no text form whose separators a name could contain. */
+export function readSubject(der: Uint8Array): Subject {
+  const attributes = Array.from(subjectOf(der), (relative) => Array.from(relative)).flat();
+  const valuesOf = (type: string) => attributes.filter((entry) => entry.type === type).map((entry) => `${entry.value}`);
+  return { commonName: valuesOf(COMMON_NAME).at(-1) ?? '', organizations: valuesOf(ORGANIZATION) };
+}
+
 /** `cA: true` with no path limit, as a root has. */
 export function authorityConstraints(): Extension {
   return extension(id_ce_basicConstraints, new BasicConstraints({ cA: true }), true);

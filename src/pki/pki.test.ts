@@ -9,6 +9,7 @@ import { connect, createServer, type TLSSocket } from 'node:tls';
 import { parse } from 'yaml';
 import { FakeClock } from '../testing/clock.ts';
 import { type CertificateOptions, createAuthority, issueCertificate, loadAuthority } from './authority.ts';
+import { readSubject } from './certificate.ts';
 import { renderKubeconfig } from './kubeconfig.ts';
 import { nodeServingName, planPki } from './plan.ts';
 
@@ -65,6 +66,18 @@ test('issueCertificate: subject and alternative names are those asked for', () =
   assert.equal(leaf.subjectAltName, 'DNS:localhost, IP Address:10.0.0.1, IP Address:FD00:0:0:0:0:0:0:1');
   const client = new X509Certificate(issueCertificate(authority, LEAVES[1]![1]).certPem);
   assert.equal(client.subject, 'O=a\nO=b\nCN=jane');
+});
+
+test('readSubject: names come back as they were given, separators included', () => {
+  const authority = createAuthority({ commonName: 'kubernetes', clock });
+  for (const subject of [
+    { commonName: 'jane', organizations: ['a', 'b'] },
+    { commonName: 'x\nO=system:masters', organizations: [] },
+    { commonName: 'käthe, O=1+2', organizations: ['ünïcode'] },
+  ]) {
+    const { certPem } = issueCertificate(authority, { ...subject, usage: 'client' });
+    assert.deepEqual(readSubject(new X509Certificate(certPem).raw), subject);
+  }
 });
 
 test('issueCertificate: never outlives its authority, and dates beyond 2049 work', () => {
