@@ -20,7 +20,6 @@ export function nameKey(name: string): NameKey | undefined {
 }
 
 function isLabel(label: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the octets of a label are not text
   return label.length > 0 && label.length <= MAX_LABEL_OCTETS && /^[\x00-\xff]*$/.test(label);
 }
 

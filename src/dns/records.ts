@@ -85,7 +85,9 @@ function addPlace(places: Map<string, Place>, place: Place): void {
 }
 
 function hasPort(ports: readonly Port[], wanted: Port): boolean {
-  return ports.some((port) => port.name === wanted.name && port.port === wanted.port && port.protocol === wanted.protocol);
+  return ports.some(
+    (port) => port.name === wanted.name && port.port === wanted.port && port.protocol === wanted.protocol,
+  );
 }
 
 function toPort(name: string | undefined, protocol: string | undefined, port: number): Port {
@@ -102,17 +104,23 @@ function addressRecords(owner: string, places: readonly Place[]): DnsRecord[] {
   });
 }
 
-/** `_port._proto` for named ports; the Service's bare name lists every port, as client libraries ask for peers. */
+/** `_port._proto` for named ports; the Service's bare name lists every port number, as clients ask for their peers. */
 function portRecords(owner: string, places: readonly Place[]): DnsRecord[] {
   const targets = new Map(places.map((place) => [place.name, place.ports]));
   const weight = Math.max(1, Math.floor(100 / Math.max(1, targets.size)));
-  return [...targets].flatMap(([target, ports]) =>
-    ports.flatMap((port) => {
-      const data: Srv = { priority: 0, weight, port: port.port, target };
-      const all: DnsRecord = { name: owner, type: 'SRV', data };
-      return port.name === '' ? [all] : [all, { name: `_${port.name}._${port.protocol}.${owner}`, type: 'SRV', data }];
-    }),
-  );
+  return [...targets].flatMap(([target, ports]) => {
+    const srv = (port: number): Srv => ({ priority: 0, weight, port, target });
+    const numbers = [...new Set(ports.map((port) => port.port))];
+    const named = ports.filter((port) => port.name !== '');
+    return [
+      ...numbers.map((port): DnsRecord => ({ name: owner, type: 'SRV', data: srv(port) })),
+      ...named.map((port): DnsRecord => ({ name: portName(port, owner), type: 'SRV', data: srv(port.port) })),
+    ];
+  });
+}
+
+function portName(port: Port, owner: string): string {
+  return `_${port.name}._${port.protocol}.${owner}`;
 }
 
 function pointerRecord(place: Place): DnsRecord[] {
