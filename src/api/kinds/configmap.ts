@@ -1,3 +1,5 @@
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { type FieldError, forbidden } from '../field-error.ts';
 import type { Resource } from '../resource.ts';
 import type { ConfigMap } from '../types.ts';
 
@@ -13,5 +15,18 @@ export const configMaps: Resource<ConfigMap> = {
   status: false,
   generation: false,
   fieldSelectors: {},
-  columns: [],
+  columns: [
+    nameColumn,
+    column('Data', (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length, 'integer'),
+    ageColumn,
+  ],
+  validateUpdate(map, old) {
+    const errors: FieldError[] = [];
+    if (!old.immutable) return errors;
+    if (!map.immutable) errors.push(forbidden('immutable', 'field is immutable when `immutable` is set'));
+    if (JSON.stringify([map.data, map.binaryData]) !== JSON.stringify([old.data, old.binaryData])) {
+      errors.push(forbidden('data', 'field is immutable when `immutable` is set'));
+    }
+    return errors;
+  },
 };

@@ -1,3 +1,4 @@
+import { ageColumn, column, nameColumn } from '../columns.ts';
 import type { Resource } from '../resource.ts';
 import type { Lease } from '../types.ts';
 
@@ -13,5 +14,5 @@ export const leases: Resource<Lease> = {
   status: false,
   generation: false,
   fieldSelectors: {},
-  columns: [],
+  columns: [nameColumn, column('Holder', (lease) => lease.spec?.holderIdentity ?? ''), ageColumn],
 };

@@ -1,3 +1,4 @@
+import { ageColumn, column, nameColumn } from '../columns.ts';
 import type { Resource } from '../resource.ts';
 import type { Namespace } from '../types.ts';
 
@@ -12,6 +13,20 @@ export const namespaces: Resource<Namespace> = {
   namespaced: false,
   status: true,
   generation: false,
-  fieldSelectors: {},
-  columns: [],
+  fieldSelectors: { 'status.phase': (namespace) => namespace.status?.phase ?? '' },
+  columns: [nameColumn, column('Status', (namespace) => namespace.status?.phase ?? ''), ageColumn],
+  nameRule: 'dns1123-label',
+  setDefaults(namespace) {
+    namespace.metadata.labels = {
+      ...namespace.metadata.labels,
+      'kubernetes.io/metadata.name': namespace.metadata.name,
+    };
+  },
+  prepareForCreate(namespace) {
+    namespace.spec = { finalizers: ['kubernetes'] };
+    namespace.status = { phase: 'Active' };
+  },
+  prepareForUpdate(namespace, old) {
+    namespace.spec = old.spec;
+  },
 };

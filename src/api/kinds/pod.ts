@@ -1,3 +1,8 @@
+import { ageColumn, column, nameColumn, wide } from '../columns.ts';
+import { type FieldError, forbidden } from '../field-error.ts';
+import { qosClass, setPodSpecDefaults } from '../pod/defaults.ts';
+import { summarizePod } from '../pod/status-text.ts';
+import { validatePodSpec } from '../pod/validation.ts';
 import type { Resource } from '../resource.ts';
 import type { Pod } from '../types.ts';
 
@@ -12,6 +17,83 @@ export const pods: Resource<Pod> = {
   namespaced: true,
   status: true,
   generation: false,
-  fieldSelectors: {},
-  columns: [],
+  fieldSelectors: {
+    'spec.nodeName': (pod) => pod.spec?.nodeName ?? '',
+    'spec.host': (pod) => pod.spec?.nodeName ?? '',
+    'spec.restartPolicy': (pod) => pod.spec?.restartPolicy ?? '',
+    'spec.schedulerName': (pod) => pod.spec?.schedulerName ?? '',
+    'spec.serviceAccountName': (pod) => pod.spec?.serviceAccountName ?? '',
+    'spec.hostNetwork': (pod) => String(pod.spec?.hostNetwork ?? false),
+    'status.phase': (pod) => pod.status?.phase ?? '',
+    'status.podIP': (pod) => pod.status?.podIP ?? '',
+    'status.nominatedNodeName': (pod) => pod.status?.nominatedNodeName ?? '',
+  },
+  columns: [
+    nameColumn,
+    column('Ready', (pod, now) => summarizePod(pod, now).ready),
+    column('Status', (pod, now) => summarizePod(pod, now).status),
+    column('Restarts', (pod, now) => summarizePod(pod, now).restarts),
+    ageColumn,
+    wide('IP', (pod) => pod.status?.podIPs?.[0]?.ip ?? '<none>'),
+    wide('Node', (pod) => pod.spec?.nodeName || '<none>'),
+    wide('Nominated Node', (pod) => pod.status?.nominatedNodeName || '<none>'),
+    wide('Readiness Gates', readinessGates),
+  ],
+  setDefaults(pod) {
+    if (!pod.spec) return;
+    setPodSpecDefaults(pod.spec);
+    pod.spec.enableServiceLinks ??= true;
+    pod.spec.serviceAccountName ||= 'default';
+    pod.spec.serviceAccount = pod.spec.serviceAccountName;
+    addTolerations(pod);
+  },
+  prepareForCreate(pod) {
+    pod.status = { phase: 'Pending' };
+    if (pod.spec?.containers) pod.status.qosClass = qosClass(pod.spec);
+  },
+  validate: (pod) => validatePodSpec(pod.spec, 'spec'),
+  validateUpdate,
 };
+
+/** What the DefaultTolerationSeconds admission adds: a pod stays 300 s on a node that stopped answering. */
+function addTolerations(pod: Pod): void {
+  const tolerations = pod.spec!.tolerations ?? [];
+  for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
+    const covered = tolerations.some((t) => (t.key === key || !t.key) && (t.effect === 'NoExecute' || !t.effect));
+    if (!covered) tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 });
+  }
+  pod.spec!.tolerations = tolerations;
+}
+
+function readinessGates(pod: Pod): string {
+  const gates = pod.spec?.readinessGates ?? [];
+  if (gates.length === 0) return '<none>';
+  const conditions = pod.status?.conditions ?? [];
+  const open = gates.filter((gate) => conditions.some((c) => c.type === gate.conditionType && c.status === 'True'));
+  return `${open.length}/${gates.length}`;
+}
+
+const MUTABLE =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+
+function validateUpdate(pod: Pod, old: Pod): FieldError[] {
+  return JSON.stringify(fixedPart(pod)) === JSON.stringify(fixedPart(old)) ? [] : [forbidden('spec', MUTABLE)];
+}
+
+function fixedPart(pod: Pod): unknown {
+  const spec = structuredClone(pod.spec!);
+  for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) delete container.image;
+  delete spec.activeDeadlineSeconds;
+  delete spec.tolerations;
+  // Set once, by binding.
+  delete spec.nodeName;
+  return sorted(spec);
+}
+
+/** Keys in order, so that two objects with the same content have the same text. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}

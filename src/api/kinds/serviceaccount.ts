@@ -1,3 +1,4 @@
+import { ageColumn, column, nameColumn } from '../columns.ts';
 import type { Resource } from '../resource.ts';
 import type { ServiceAccount } from '../types.ts';
 
@@ -13,5 +14,5 @@ export const serviceAccounts: Resource<ServiceAccount> = {
   status: false,
   generation: false,
   fieldSelectors: {},
-  columns: [],
+  columns: [nameColumn, column('Secrets', (account) => account.secrets?.length ?? 0, 'integer'), ageColumn],
 };
