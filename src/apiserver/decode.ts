@@ -1,0 +1,79 @@
+import { parse as parseYaml } from 'yaml';
+import { ApiError, badRequest } from '../api/errors.ts';
+import { isObject } from '../api/patch/merge.ts';
+import { apiVersion, type Resource } from '../api/resource.ts';
+import { checkFields, typeNameOf } from '../api/schema.ts';
+import type { KubeObject } from '../api/types.ts';
+import type { ApiRequest } from './request.ts';
+
+/** Turns bodies of other media types into objects: protobuf. */
+export type BodyDecoder = (body: Buffer) => unknown;
+
+export interface Decoded {
+  object: KubeObject;
+  /** Texts for `Warning` headers. */
+  warnings: string[];
+}
+
+/** The body as JSON data; YAML and the given decoders' media types too. */
+export async function readBody(request: ApiRequest, decoders: Readonly<Record<string, BodyDecoder>>): Promise<unknown> {
+  const body = await request.body();
+  const type = mediaType(request.headers['content-type']);
+  const decode = decoders[type];
+  if (decode) return decode(body);
+  if (type === 'application/yaml') return parseText(body, (text) => parseYaml(text));
+  if (JSON_TYPES.has(type)) return parseText(body, (text) => JSON.parse(text));
+  const supported = ['application/json', 'application/yaml', ...Object.keys(decoders)].join(', ');
+  throw new ApiError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${supported}`,
+  );
+}
+
+const JSON_TYPES = new Set(['', 'application/json', 'text/plain', '*/*']);
+
+export function mediaType(header: string | undefined): string {
+  return (header ?? '').split(';')[0]!.trim().toLowerCase();
+}
+
+export function parseText(body: Buffer, parse: (text: string) => unknown): unknown {
+  try {
+    return parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch (error) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
+  }
+}
+
+/** Checks that `body` is an object of `resource`, and its fields as `fieldValidation` asks. */
+export function decodeObject(body: unknown, resource: Resource, fieldValidation: string | null): Decoded {
+  if (!isObject(body)) throw badRequest(`couldn't get version/kind; json parse error: the body must be a JSON object`);
+  const version = apiVersion(resource);
+  if ((body['kind'] ?? resource.kind) !== resource.kind || (body['apiVersion'] ?? version) !== version) {
+    throw badRequest(
+      `${body['kind']} in version ${JSON.stringify(body['apiVersion'])} cannot be handled as a ${resource.kind}: no kind "${body['kind']}" is registered for version "${body['apiVersion']}"`,
+    );
+  }
+  const object = {
+    ...body,
+    apiVersion: version,
+    kind: resource.kind,
+    metadata: { ...(body['metadata'] ?? {}) },
+  } as KubeObject;
+  return { object, warnings: checkObject(object, resource, fieldValidation) };
+}
+
+/** Throws BadRequest for wrong types, and for unknown fields when strict; answers warnings otherwise. */
+export function checkObject(object: KubeObject, resource: Resource, fieldValidation: string | null): string[] {
+  const { unknown, wrongTypes } = checkFields(typeNameOf(resource), object);
+  if (wrongTypes.length > 0) {
+    throw badRequest(
+      `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: ${wrongTypes[0]}`,
+    );
+  }
+  if (fieldValidation === 'Strict' && unknown.length > 0) {
+    throw badRequest(
+      `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: strict decoding error: ${unknown.join(', ')}`,
+    );
+  }
+  return fieldValidation === 'Ignore' ? [] : unknown;
+}

@@ -1,0 +1,276 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ApiError, alreadyExists, badRequest, conflict, invalid, notFound } from '../../api/errors.ts';
+import { validateObjectMeta, validateObjectMetaUpdate } from '../../api/meta-validation.ts';
+import type { Resource } from '../../api/resource.ts';
+import type { KubeObject } from '../../api/types.ts';
+import { timestamp } from '../../lib/clock.ts';
+import { type KeyValue, MismatchError } from '../../store/store.ts';
+import type { Admission, AdmissionContext } from '../admission.ts';
+import type { VerbContext } from '../context.ts';
+import { keyOf, objectOf, putObject } from '../objects.ts';
+import type { Target } from '../route.ts';
+
+export interface WriteOptions extends AdmissionContext {}
+
+const GENERATE_NAME_TRIES = 8;
+const UPDATE_TRIES = 30;
+
+/** Stores a new object, defaulted, admitted and validated; resolves when durable. */
+export async function createObject(
+  context: VerbContext,
+  target: Target,
+  object: KubeObject,
+  options: WriteOptions,
+): Promise<KubeObject> {
+  const { resource } = target;
+  prepareMeta(context, target, object);
+  for (let tries = 1; ; tries++) {
+    const generated = !object.metadata.name && object.metadata.generateName;
+    const candidate = structuredClone(object);
+    if (generated) candidate.metadata.name = `${generated}${randomSuffix(context.random)}`;
+    try {
+      return await insert(context, resource, candidate, options);
+    } catch (error) {
+      const again =
+        generated && error instanceof ApiError && error.reason === 'AlreadyExists' && tries < GENERATE_NAME_TRIES;
+      if (!again) throw error;
+    }
+  }
+}
+
+function prepareMeta(context: VerbContext, target: Target, object: KubeObject): void {
+  const meta = object.metadata;
+  if (target.resource.namespaced) {
+    meta.namespace ||= target.namespace;
+    if (meta.namespace !== target.namespace) {
+      throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    }
+    checkNamespace(context, target, object);
+  } else {
+    delete meta.namespace;
+  }
+  if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+  for (const key of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'managedFields'] as const) {
+    delete (meta as unknown as Record<string, unknown>)[key];
+  }
+  meta.uid = crypto.randomUUID();
+  meta.creationTimestamp = timestamp(context.clock.now());
+  if (target.resource.generation) meta.generation = 1;
+  else delete meta.generation;
+}
+
+/** New objects need a namespace that exists and is not on its way out. */
+function checkNamespace(context: VerbContext, { resource, namespace }: Target, object: KubeObject): void {
+  const namespaces = { group: '', plural: 'namespaces' };
+  const item = context.store.head(keyOf(namespaces, { name: namespace }));
+  if (!item) throw notFound(namespaces, namespace);
+  if (!objectOf(item).metadata.deletionTimestamp) return;
+  const message = `${resource.plural} "${object.metadata.name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`;
+  throw new ApiError('Forbidden', message, {
+    name: object.metadata.name,
+    kind: resource.plural,
+    causes: [
+      {
+        reason: 'NamespaceTerminating',
+        message: `namespace ${namespace} is being terminated`,
+        field: 'metadata.namespace',
+      },
+    ],
+  });
+}
+
+async function insert(
+  context: VerbContext,
+  resource: Resource,
+  object: KubeObject,
+  options: WriteOptions,
+): Promise<KubeObject> {
+  resource.setDefaults?.(object);
+  resource.prepareForCreate?.(object);
+  const key = keyOf(resource, object.metadata);
+  // Before anything is handed out for it: a taken name must not cost an address.
+  if (context.store.head(key)) throw alreadyExists(resource, object.metadata.name);
+  const admitted = admit(context, resource, (step) => step.create?.(object, options));
+  try {
+    throwInvalid(resource, object, [...metaErrors(resource, object), ...(resource.validate?.(object) ?? [])]);
+    if (!options.dryRun) await putObject(context.store, { key, object, expected: 0 });
+  } catch (error) {
+    for (const step of admitted) step.aborted?.(object, undefined);
+    throw error instanceof MismatchError ? alreadyExists(resource, object.metadata.name) : error;
+  }
+  for (const step of admitted) {
+    if (options.dryRun) step.aborted?.(object, undefined);
+    else step.committed?.(object, undefined);
+  }
+  return object;
+}
+
+/** Runs admission steps in order; when one refuses, `undo` is theirs to do. */
+function admit(context: VerbContext, resource: Resource, run: (step: Admission) => void): Admission[] {
+  const steps = stepsOf(context, resource);
+  for (const step of steps) run(step);
+  return steps;
+}
+
+export function stepsOf(context: VerbContext, resource: Resource): Admission[] {
+  return context.admissions.filter(
+    (step) => !step.resource || (step.resource.group === resource.group && step.resource.plural === resource.plural),
+  );
+}
+
+function metaErrors(resource: Resource, object: KubeObject) {
+  const rules = { namespaced: resource.namespaced, nameRule: resource.nameRule ?? 'dns1123-subdomain' };
+  return validateObjectMeta(object.metadata, rules);
+}
+
+function throwInvalid(resource: Resource, object: KubeObject, errors: Parameters<typeof invalid>[2]): void {
+  if (errors.length > 0) throw invalid(resource, object.metadata.name ?? '', errors);
+}
+
+/** How a change treats the parts of an object. */
+export type UpdateScope = 'main' | 'status' | 'finalize' | 'internal';
+
+export interface UpdateOptions extends WriteOptions {
+  scope: UpdateScope;
+}
+
+/**
+ * Changes an object: `change` is given a copy of the newest state and returns the wanted one. Tried again when another
+ * write came between, unless the wanted state carries a resourceVersion, which must be the newest one.
+ */
+export async function updateObject(
+  context: VerbContext,
+  target: Target,
+  change: (current: KubeObject) => KubeObject,
+  options: UpdateOptions,
+): Promise<KubeObject> {
+  const { resource } = target;
+  const key = keyOf(resource, target);
+  for (let tries = 1; ; tries++) {
+    const item = context.store.head(key);
+    if (!item) throw notFound(resource, target.name);
+    const old = objectOf(item);
+    const wanted = change(structuredClone(old));
+    checkPreconditions(target, { wanted, old });
+    try {
+      return await replace(context, { resource, key, item, old, wanted }, options);
+    } catch (error) {
+      if (!(error instanceof MismatchError)) throw error;
+      if (tries === UPDATE_TRIES) throw conflict(resource, target.name);
+    }
+  }
+}
+
+function checkPreconditions(
+  { resource, name, namespace }: Target,
+  { wanted, old }: { wanted: KubeObject; old: KubeObject },
+): void {
+  if (wanted.metadata.name !== name) {
+    throw badRequest(`the name of the object (${wanted.metadata.name}) does not match the name on the URL (${name})`);
+  }
+  if (resource.namespaced && (wanted.metadata.namespace || namespace) !== namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  const { resourceVersion, uid } = wanted.metadata;
+  if (resourceVersion && resourceVersion !== old.metadata.resourceVersion) throw conflict(resource, name);
+  if (uid && uid !== old.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
+    throw conflict(resource, name, why);
+  }
+}
+
+interface Replacement {
+  readonly resource: Resource;
+  readonly key: string;
+  readonly item: KeyValue;
+  readonly old: KubeObject;
+  readonly wanted: KubeObject;
+}
+
+async function replace(context: VerbContext, at: Replacement, options: UpdateOptions): Promise<KubeObject> {
+  const { resource, key, item, old } = at;
+  const object = scoped(at, options.scope);
+  if (options.scope !== 'internal') resource.setDefaults?.(object);
+  if (options.scope === 'main') resource.prepareForUpdate?.(object, old);
+  if (options.scope === 'main' && resource.generation && specChanged(object, old)) {
+    object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  }
+  const admitted =
+    options.scope === 'main' ? admit(context, resource, (step) => step.update?.(object, old, options)) : [];
+  try {
+    checkUpdate(at, object, options.scope);
+    if (options.dryRun) for (const step of admitted) step.aborted?.(object, old);
+    if (options.dryRun || isDeepStrictEqual(object, old)) return object;
+    if (isReleased(object)) await context.store.delete(key, item.modRevision);
+    else await putObject(context.store, { key, object, expected: item.modRevision });
+  } catch (error) {
+    for (const step of admitted) step.aborted?.(object, old);
+    throw error;
+  }
+  const gone = isReleased(object);
+  for (const step of gone ? stepsOf(context, resource) : admitted) step.committed?.(gone ? undefined : object, old);
+  return object;
+}
+
+/** The wanted object with the parts that this request may not touch as they were. */
+function scoped({ resource, old, wanted }: Replacement, scope: UpdateScope): KubeObject {
+  const {
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    resourceVersion,
+    namespace,
+  } = old.metadata;
+  if (scope === 'internal') return wanted;
+  const kept = {
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    resourceVersion,
+    namespace,
+  };
+  const metadata = JSON.parse(JSON.stringify({ ...wanted.metadata, ...kept })) as KubeObject['metadata'];
+  const parts = wanted as unknown as { status?: unknown; spec?: unknown };
+  const before = old as unknown as { status?: unknown; spec?: unknown };
+  if (scope === 'status') return compact({ ...old, metadata, status: parts.status } as KubeObject);
+  if (scope === 'finalize') return compact({ ...old, spec: parts.spec } as KubeObject);
+  return compact(
+    resource.status ? ({ ...wanted, metadata, status: before.status } as KubeObject) : { ...wanted, metadata },
+  );
+}
+
+function compact(object: KubeObject): KubeObject {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as unknown as KubeObject;
+}
+
+function specChanged(object: KubeObject, old: KubeObject): boolean {
+  const content = ({ metadata: _metadata, status: _status, ...rest }: KubeObject & { status?: unknown }) => rest;
+  return !isDeepStrictEqual(content(object), content(old));
+}
+
+function checkUpdate({ resource, old }: Replacement, object: KubeObject, scope: UpdateScope): void {
+  if (scope !== 'main') return;
+  throwInvalid(resource, object, [
+    ...metaErrors(resource, object),
+    ...validateObjectMetaUpdate(object, old),
+    ...(resource.validate?.(object) ?? []),
+    ...(resource.validateUpdate?.(object, old) ?? []),
+  ]);
+}
+
+/** Marked for deletion, and nothing holds it any longer. */
+function isReleased(object: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata;
+  const held = (object as { spec?: { finalizers?: string[] } }).spec?.finalizers?.length && object.kind === 'Namespace';
+  return deletionTimestamp !== undefined && !deletionGracePeriodSeconds && !finalizers?.length && !held;
+}
+
+const SUFFIX_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+function randomSuffix(random: () => number): string {
+  return Array.from({ length: 5 }, () => SUFFIX_ALPHABET[Math.floor(random() * SUFFIX_ALPHABET.length)]).join('');
+}
