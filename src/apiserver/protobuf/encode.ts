@@ -1,0 +1,97 @@
+import { ApiError } from '../../api/errors.ts';
+import { type JsonObject, MAGIC } from './decode.ts';
+import { type Field, type Message, message, messageOfKind } from './messages.ts';
+import { createWriter, LENGTH_DELIMITED, scalars, UnfitValue, type Writer, writeDelimited } from './scalars.ts';
+
+/** Whether {@link encodeProtobuf} knows the kind; other kinds are answered as JSON. */
+export function hasProtobuf(object: { readonly apiVersion?: unknown; readonly kind?: unknown }): boolean {
+  return messageOfKind(String(object.apiVersion), String(object.kind)) !== undefined;
+}
+
+/**
+ * An object or list as a body of `application/vnd.kubernetes.protobuf`. JSON fields that the kind does not have are left
+ * out. Throws NotAcceptable for kinds without a protobuf form, InternalError for a value that does not fit its field.
+ */
+export function encodeProtobuf(object: JsonObject): Buffer {
+  const writer = createWriter();
+  writeUnknown(writer, object);
+  return Buffer.concat([MAGIC, writer.finish()]);
+}
+
+/** A watch event as protobuf watch streams carry it: four octets of length (big-endian), then a `meta/v1 WatchEvent`. */
+export function encodeWatchEvent(event: { readonly type: string; readonly object: JsonObject }): Buffer {
+  const writer = createWriter();
+  writer.uint32(tag(1)).string(event.type);
+  writeDelimited(writer, 2, (nested) => writeRaw(nested, event.object));
+  const frame = writer.finish();
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(frame.length);
+  return Buffer.concat([length, frame]);
+}
+
+function writeUnknown(writer: Writer, object: JsonObject): void {
+  const apiVersion = String(object['apiVersion']);
+  const kind = String(object['kind']);
+  const known = messageOfKind(apiVersion, kind);
+  if (!known) throw new ApiError('NotAcceptable', `${apiVersion}, Kind=${kind} has no protobuf form`);
+  writeDelimited(writer, 1, (typeMeta) => typeMeta.uint32(tag(1)).string(apiVersion).uint32(tag(2)).string(kind));
+  writeDelimited(writer, 2, (raw) => writeMessage(raw, known, object));
+  writer.uint32(tag(3)).string('').uint32(tag(4)).string('');
+}
+
+function writeMessage(writer: Writer, type: Message, object: JsonObject): void {
+  for (const field of type.fields) {
+    const value = field.inline ? object : object[field.name];
+    if (value === undefined || value === null) continue;
+    try {
+      writeField(writer, field, value);
+    } catch (error) {
+      if (!(error instanceof UnfitValue)) throw error;
+      throw new ApiError('InternalError', `cannot encode ${type.name}.${field.name}: ${error.message}`);
+    }
+  }
+}
+
+function writeField(writer: Writer, field: Field, value: unknown): void {
+  if (field.cardinality === 'map') {
+    for (const [key, entry] of Object.entries(value as JsonObject)) writeMapEntry(writer, field, key, entry);
+  } else if (field.cardinality === 'repeated') {
+    if (!Array.isArray(value)) throw new UnfitValue(`expected a list, actual: ${JSON.stringify(value)}`);
+    for (const item of value) writeValue(writer, field, item);
+  } else {
+    writeValue(writer, field, value);
+  }
+}
+
+function writeMapEntry(writer: Writer, field: Field, key: string, value: unknown): void {
+  writeDelimited(writer, field.number, (entry) => {
+    entry.uint32(tag(1)).string(key);
+    writeValue(entry, { ...field, number: 2 }, value);
+  });
+}
+
+function writeValue(writer: Writer, { number, type }: Field, value: unknown): void {
+  const scalar = scalars[type];
+  if (scalar) {
+    writer.uint32((number << 3) | scalar.wireType);
+    scalar.write(writer, value);
+    return;
+  }
+  if (typeof value !== 'object' || value === null)
+    throw new UnfitValue(`expected an object, actual: ${JSON.stringify(value)}`);
+  const nested = message(type);
+  writeDelimited(writer, number, (content) => {
+    if (nested) writeMessage(content, nested, value as JsonObject);
+    else writeRaw(content, value as JsonObject);
+  });
+}
+
+/** `runtime.RawExtension`: a whole protobuf body where the kind has one, JSON otherwise. */
+function writeRaw(writer: Writer, object: JsonObject): void {
+  const raw = hasProtobuf(object) ? encodeProtobuf(object) : Buffer.from(JSON.stringify(object));
+  writer.uint32(tag(1)).bytes(raw);
+}
+
+function tag(number: number): number {
+  return (number << 3) | LENGTH_DELIMITED;
+}
