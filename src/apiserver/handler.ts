@@ -1,0 +1,307 @@
+import { parse as parseYaml } from 'yaml';
+import { ApiError, badRequest, notFound } from '../api/errors.ts';
+import { jsonPatch } from '../api/patch/json.ts';
+import { isObject, mergePatch } from '../api/patch/merge.ts';
+import { strategicMergePatch } from '../api/patch/strategic.ts';
+import { typeNameOf } from '../api/schema.ts';
+import type { KubeObject } from '../api/types.ts';
+import type { AdmissionContext } from './admission.ts';
+import type { VerbContext } from './context.ts';
+import { checkObject, decodeObject, mediaType, parseText, readBody } from './decode.ts';
+import { type Negotiated, negotiate, renderObject } from './negotiate.ts';
+import { keyOf, objectOf } from './objects.ts';
+import { type ApiServerOptions, isWatch } from './options.ts';
+import type { ApiRequest, ApiResponse } from './request.ts';
+import { json, yaml } from './respond.ts';
+import type { Target } from './route.ts';
+import { bindPod, finalizeNamespace, SUBRESOURCE_VERBS } from './subresources.ts';
+import { type DeleteOptions, deleteObject } from './verbs/delete.ts';
+import { getObject, listObjects, renderList } from './verbs/read.ts';
+import { scaleOf, withScale } from './verbs/scale.ts';
+import { watchObjects } from './verbs/watch.ts';
+import { createObject, type UpdateScope, updateObject } from './verbs/write.ts';
+
+interface Call {
+  readonly request: ApiRequest;
+  readonly target: Target;
+  readonly negotiated: Negotiated;
+}
+
+/** Routes a request on a resource to its verb. Written once for all kinds. */
+export class ResourceHandler {
+  readonly #context: VerbContext;
+  readonly #options: ApiServerOptions;
+
+  constructor(context: VerbContext, options: ApiServerOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  find(target: Target): KubeObject | undefined {
+    const item = this.#context.store.get(keyOf(target.resource, target));
+    return item && objectOf(item);
+  }
+
+  async handle(request: ApiRequest, target: Target): Promise<ApiResponse> {
+    const custom = this.#customSubresource(request, target);
+    if (custom !== undefined) return custom;
+    const negotiated = negotiate(request.headers['accept'], request.query, this.#options.encodeProtobuf !== undefined);
+    const call = { request, target, negotiated };
+    if (target.subresource !== '') return this.#subresource(call);
+    return target.name === '' ? this.#collection(call) : this.#single(call);
+  }
+
+  #customSubresource(request: ApiRequest, target: Target): Promise<ApiResponse> | undefined {
+    const handler = this.#options.subresources?.find(
+      ({ group, plural, subresource }) =>
+        group === target.resource.group && plural === target.resource.plural && subresource === target.subresource,
+    );
+    if (!handler) return undefined;
+    if (!handler.methods.includes(request.method)) throw methodNotAllowed();
+    const object = this.find(target);
+    if (!object) throw notFound(target.resource, target.name);
+    return handler.handle(request, object);
+  }
+
+  async #collection(call: Call): Promise<ApiResponse> {
+    const { request, target, negotiated } = call;
+    if (request.method === 'POST') return this.#create(call);
+    if (request.method === 'DELETE') return this.#deleteCollection(call);
+    if (request.method !== 'GET') throw methodNotAllowed();
+    if (isWatch(request.query)) {
+      const json = { ...negotiated, encoding: 'json' as const };
+      const body = watchObjects(this.#context, {
+        ...call,
+        negotiated: json,
+        query: request.query,
+        signal: request.signal,
+      });
+      return { status: 200, headers: { 'content-type': 'application/json' }, body };
+    }
+    const page = listObjects(this.#context, target, request.query);
+    const body = renderList(page, { target, negotiated, now: this.#context.clock.now() });
+    if (negotiated.encoding !== 'json') return this.#encode(200, JSON.parse(body), negotiated);
+    return { status: 200, headers: { 'content-type': 'application/json' }, body };
+  }
+
+  async #single(call: Call): Promise<ApiResponse> {
+    switch (call.request.method) {
+      case 'GET':
+        return this.#get(call);
+      case 'PUT':
+        return this.#put(call, 'main');
+      case 'PATCH':
+        return this.#patch(call, 'main');
+      case 'DELETE':
+        return this.#delete(call);
+      default:
+        throw methodNotAllowed();
+    }
+  }
+
+  async #subresource(call: Call): Promise<ApiResponse> {
+    const { request, target } = call;
+    const { resource, subresource } = target;
+    if (subresource === 'status' && resource.status) {
+      if (request.method === 'GET') return this.#get(call);
+      if (request.method === 'PUT') return this.#put(call, 'status');
+      if (request.method === 'PATCH') return this.#patch(call, 'status');
+    }
+    if (subresource === 'scale' && resource.scale) return this.#scale(call);
+    const verb = SUBRESOURCE_VERBS[`${resource.plural}/${subresource}`];
+    if (verb === 'finalize' && request.method === 'PUT') return this.#finalize(call);
+    if (verb === 'binding' && request.method === 'POST') return this.#bind(call);
+    if (verb === 'eviction' && request.method === 'POST') return this.#evict(call);
+    if (verb || subresource === 'status') throw methodNotAllowed();
+    throw new ApiError('NotFound', 'the server could not find the requested resource');
+  }
+
+  #get({ target, negotiated }: Call): ApiResponse {
+    const item = getObject(this.#context, target);
+    if (negotiated.format === 'object' && negotiated.encoding === 'json') {
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: item.value };
+    }
+    return this.#answer(200, objectOf(item), { target, negotiated });
+  }
+
+  async #create(call: Call): Promise<ApiResponse> {
+    const { request, target } = call;
+    const body = await readBody(request, this.#options.decoders ?? {});
+    const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
+    const created = await createObject(this.#context, target, object, this.#writeOptions(request));
+    return this.#answer(201, created, call, [...warnings, ...(target.resource.warnings?.(created) ?? [])]);
+  }
+
+  async #put(call: Call, scope: UpdateScope): Promise<ApiResponse> {
+    const { request, target } = call;
+    const body = await readBody(request, this.#options.decoders ?? {});
+    const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
+    const options = { ...this.#writeOptions(request), scope };
+    const updated = await updateObject(this.#context, target, () => structuredClone(object), options);
+    return this.#answer(200, updated, call, warnings);
+  }
+
+  async #patch(call: Call, scope: UpdateScope): Promise<ApiResponse> {
+    const { request, target } = call;
+    const apply = await readPatch(request, typeNameOf(target.resource));
+    const warnings: string[] = [];
+    const change = (current: KubeObject) => {
+      const patched = apply(current) as KubeObject;
+      warnings.splice(
+        0,
+        warnings.length,
+        ...checkObject(patched, target.resource, request.query.get('fieldValidation')),
+      );
+      // Only a version that the patch itself names is a precondition.
+      if (patched.metadata.resourceVersion === current.metadata.resourceVersion)
+        delete patched.metadata.resourceVersion;
+      return patched;
+    };
+    const updated = await updateObject(this.#context, target, change, { ...this.#writeOptions(request), scope });
+    return this.#answer(200, updated, call, warnings);
+  }
+
+  async #delete(call: Call): Promise<ApiResponse> {
+    const { request, target } = call;
+    const options = await this.#deleteOptions(request);
+    const { object, gone } = await deleteObject(this.#context, target, options);
+    if (!gone) return this.#answer(200, object, call);
+    const { group, plural } = target.resource;
+    const details = { name: target.name, group: group || undefined, kind: plural, uid: object.metadata.uid };
+    return this.#encode(
+      200,
+      { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details },
+      call.negotiated,
+    );
+  }
+
+  async #deleteCollection(call: Call): Promise<ApiResponse> {
+    const { request, target, negotiated } = call;
+    const options = await this.#deleteOptions(request);
+    const page = listObjects(this.#context, target, request.query);
+    for (const item of page.items) {
+      const { name, namespace = '' } = objectOf(item).metadata;
+      await deleteObject(this.#context, { ...target, name, namespace }, options).catch(ignoreNotFound);
+    }
+    const body = renderList(page, { target, negotiated, now: this.#context.clock.now() });
+    return { status: 200, headers: { 'content-type': 'application/json' }, body };
+  }
+
+  async #deleteOptions(request: ApiRequest): Promise<DeleteOptions> {
+    const body = (await request.body()).length > 0 ? await readBody(request, this.#options.decoders ?? {}) : {};
+    if (!isObject(body)) throw badRequest('the body must be DeleteOptions');
+    const options = body as DeleteOptions;
+    const query = request.query;
+    const grace = query.get('gracePeriodSeconds');
+    return {
+      ...options,
+      ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
+      ...(query.get('propagationPolicy') === null ? {} : { propagationPolicy: query.get('propagationPolicy')! }),
+      dryRun: query.get('dryRun') ? ['All'] : options.dryRun,
+    };
+  }
+
+  async #scale(call: Call): Promise<ApiResponse> {
+    const { request, target } = call;
+    if (request.method === 'GET')
+      return this.#encode(200, scaleOf(target.resource, objectOf(getObject(this.#context, target))), call.negotiated);
+    const apply =
+      request.method === 'PUT'
+        ? await readReplacement(request, this.#options)
+        : await readPatch(request, 'autoscaling/v1.Scale');
+    const change = (current: KubeObject) =>
+      withScale(target.resource, current, apply(scaleOf(target.resource, current)));
+    const options = { ...this.#writeOptions(request), scope: 'main' as const };
+    const updated = await updateObject(this.#context, target, change, options);
+    return this.#encode(200, scaleOf(target.resource, updated), call.negotiated);
+  }
+
+  async #finalize(call: Call): Promise<ApiResponse> {
+    const body = await readBody(call.request, this.#options.decoders ?? {});
+    const change = (current: KubeObject) => finalizeNamespace(current, body);
+    const options = { ...this.#writeOptions(call.request), scope: 'finalize' as const };
+    return this.#answer(200, await updateObject(this.#context, call.target, change, options), call);
+  }
+
+  async #bind(call: Call): Promise<ApiResponse> {
+    const body = await readBody(call.request, this.#options.decoders ?? {});
+    const change = (current: KubeObject) => bindPod(current, { binding: body, now: this.#context.clock.now() });
+    const options = { ...this.#writeOptions(call.request), scope: 'internal' as const };
+    await updateObject(this.#context, call.target, change, options);
+    return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+  }
+
+  async #evict(call: Call): Promise<ApiResponse> {
+    const body = (await readBody(call.request, this.#options.decoders ?? {})) as { deleteOptions?: DeleteOptions };
+    const dryRun = call.request.query.get('dryRun') ? ['All'] : body.deleteOptions?.dryRun;
+    await deleteObject(this.#context, call.target, { ...body.deleteOptions, dryRun });
+    return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+  }
+
+  #writeOptions(request: ApiRequest): AdmissionContext {
+    const dryRun = request.query.get('dryRun');
+    if (dryRun !== null && dryRun !== 'All') {
+      throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`);
+    }
+    return { dryRun: dryRun === 'All', username: request.user.username };
+  }
+
+  #answer(
+    status: number,
+    object: KubeObject,
+    { target, negotiated }: Pick<Call, 'target' | 'negotiated'>,
+    warnings: readonly string[] = [],
+  ): ApiResponse {
+    const body = renderObject(object, { resource: target.resource, negotiated, now: this.#context.clock.now() });
+    const response = this.#encode(status, body, negotiated);
+    if (warnings.length === 0) return response;
+    return {
+      ...response,
+      headers: { ...response.headers, warning: warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ') },
+    };
+  }
+
+  #encode(status: number, body: unknown, { encoding }: Negotiated): ApiResponse {
+    if (encoding === 'yaml') return yaml(status, body);
+    if (encoding === 'json' || !this.#options.encodeProtobuf) return json(status, body);
+    const headers = { 'content-type': 'application/vnd.kubernetes.protobuf' };
+    return { status, headers, body: this.#options.encodeProtobuf(body) };
+  }
+}
+
+type Change = (current: object) => object;
+
+async function readReplacement(request: ApiRequest, options: ApiServerOptions): Promise<Change> {
+  const body = await readBody(request, options.decoders ?? {});
+  if (!isObject(body)) throw badRequest('the body must be a JSON object');
+  return () => body;
+}
+
+const PATCH_TYPES = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+];
+
+async function readPatch(request: ApiRequest, typeName: string): Promise<Change> {
+  const type = mediaType(request.headers['content-type']);
+  if (!PATCH_TYPES.includes(type)) {
+    const message = `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`;
+    throw new ApiError('UnsupportedMediaType', message);
+  }
+  const patch = parseText(await request.body(), (text) =>
+    text.trimStart().startsWith('{') || text.trimStart().startsWith('[') ? JSON.parse(text) : parseYaml(text),
+  );
+  if (type === PATCH_TYPES[0]) return (current) => jsonPatch(current, patch);
+  if (!isObject(patch)) throw badRequest('the patch must be a JSON object');
+  if (type === PATCH_TYPES[1]) return (current) => mergePatch(current, patch) as object;
+  return (current) => strategicMergePatch(current, patch, typeName);
+}
+
+function methodNotAllowed(): ApiError {
+  return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+}
+
+function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
+}

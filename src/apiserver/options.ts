@@ -1,0 +1,55 @@
+import type { Resource } from '../api/resource.ts';
+import type { KubeObject } from '../api/types.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Store } from '../store/store.ts';
+import type { Admission } from './admission.ts';
+import type { BodyDecoder } from './decode.ts';
+import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
+
+/** What a request asks for, as authorization sees it. */
+export type Attributes =
+  | {
+      readonly verb: string;
+      readonly group: string;
+      readonly resource: string;
+      readonly subresource: string;
+      readonly namespace: string;
+      readonly name: string;
+    }
+  | { readonly verb: string; readonly path: string };
+
+/** Throws Forbidden. */
+export type Authorize = (user: UserInfo, attributes: Attributes) => void;
+
+/** A subresource that is served by something else than the store: `pods/log`, `serviceaccounts/token`. */
+export interface SubresourceHandler {
+  readonly group: string;
+  readonly plural: string;
+  readonly subresource: string;
+  readonly methods: readonly string[];
+  handle(request: ApiRequest, object: KubeObject): Promise<ApiResponse>;
+}
+
+/** Answers a path outside the resources (`/openapi/v2`), or undefined. */
+export type PathHandler = (request: ApiRequest) => Promise<ApiResponse | undefined> | ApiResponse | undefined;
+
+export interface ApiServerOptions {
+  store: Store;
+  registry: readonly Resource[];
+  clock: Clock;
+  random: () => number;
+  log: Logger;
+  admissions?: readonly Admission[];
+  authorize?: Authorize;
+  subresources?: readonly SubresourceHandler[];
+  paths?: readonly PathHandler[];
+  /** Media type → decoder, for bodies that are neither JSON nor YAML. */
+  decoders?: Readonly<Record<string, BodyDecoder>>;
+  /** `application/vnd.kubernetes.protobuf` of an object. */
+  encodeProtobuf?: (object: unknown) => Uint8Array;
+}
+
+export function isWatch(query: URLSearchParams): boolean {
+  return ['true', '1'].includes(query.get('watch') ?? '');
+}

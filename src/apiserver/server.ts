@@ -1,0 +1,97 @@
+import { ApiError, notFound } from '../api/errors.ts';
+import type { Resource } from '../api/resource.ts';
+import type { KubeObject } from '../api/types.ts';
+import type { VerbContext } from './context.ts';
+import { discover, SERVER_VERSION } from './discovery.ts';
+import { ResourceHandler } from './handler.ts';
+import { type ApiServerOptions, type Attributes, isWatch } from './options.ts';
+import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
+import { errorResponse, json, text } from './respond.ts';
+import { Router, type Target } from './route.ts';
+
+export interface ApiServer {
+  /** Never rejects: errors are answers. */
+  handle(request: ApiRequest): Promise<ApiResponse>;
+  /** The resource that a path names, and the object if it exists: for connections that leave HTTP (exec, attach). */
+  locate(path: string): { target: Target; object: KubeObject | undefined } | undefined;
+  /** Throws Forbidden unless the user may do what the request asks. */
+  authorize(user: UserInfo, request: Pick<ApiRequest, 'method' | 'path' | 'query'>): void;
+}
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const context: VerbContext = { admissions: [], ...options };
+  const router = new Router(options.registry);
+  const handler = new ResourceHandler(context, options);
+  const authorize: ApiServer['authorize'] = (user, request) => {
+    options.authorize?.(user, attributesOf(router.parse(request.path), request));
+  };
+  const serve = async (request: ApiRequest): Promise<ApiResponse> => {
+    const target = router.parse(request.path);
+    options.authorize?.(request.user, attributesOf(target, request));
+    if (target) return handler.handle(request, target);
+    for (const path of options.paths ?? []) {
+      const response = await path(request);
+      if (response) return response;
+    }
+    return serverPath(request) ?? discoveryPath(options.registry, request);
+  };
+  return {
+    async handle(request) {
+      try {
+        return await serve(request);
+      } catch (error) {
+        const at = { method: request.method, path: request.path };
+        return errorResponse(error, (unexpected) =>
+          options.log.error('request failed', { ...at, error: (unexpected as Error)?.stack ?? String(unexpected) }),
+        );
+      }
+    },
+    locate(path) {
+      const target = router.parse(path);
+      return target && { target, object: handler.find(target) };
+    },
+    authorize,
+  };
+}
+
+const VERB_OF_METHOD: Record<string, string> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+
+/** The request as authorization rules name it. */
+export function attributesOf(
+  target: Target | undefined,
+  request: Pick<ApiRequest, 'method' | 'path' | 'query'>,
+): Attributes {
+  if (!target) return { verb: request.method.toLowerCase(), path: request.path };
+  const { resource, namespace, name, subresource } = target;
+  const verb = verbOf(target, request);
+  return { verb, group: resource.group, resource: resource.plural, subresource, namespace, name };
+}
+
+function verbOf(target: Target, { method, query }: Pick<ApiRequest, 'method' | 'query'>): string {
+  if (method === 'DELETE' && target.name === '') return 'deletecollection';
+  if (VERB_OF_METHOD[method]) return VERB_OF_METHOD[method];
+  if (target.name !== '') return 'get';
+  return isWatch(query) ? 'watch' : 'list';
+}
+
+function discoveryPath(registry: readonly Resource[], request: ApiRequest): ApiResponse {
+  const found = request.method === 'GET' ? discover(registry, request) : undefined;
+  if (found) return found;
+  throw new ApiError('NotFound', 'the server could not find the requested resource');
+}
+
+const CHECKS = ['ping', 'log', 'etcd'];
+
+function serverPath(request: ApiRequest): ApiResponse | undefined {
+  const path = request.path.replace(/\/$/, '');
+  if (path === '/version') return json(200, SERVER_VERSION);
+  if (path === '')
+    return json(200, {
+      paths: ['/api', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'],
+    });
+  const check = /^\/(healthz|livez|readyz)(?:\/(\w+))?$/.exec(path);
+  if (!check) return undefined;
+  if (check[2] && !CHECKS.includes(check[2])) throw notFound({ group: '', plural: 'healthchecks' }, check[2]);
+  if (request.query.get('verbose') === null) return text(200, 'ok');
+  return text(200, `${CHECKS.map((name) => `[+]${name} ok`).join('\n')}\n${check[1]} check passed\n`);
+}
