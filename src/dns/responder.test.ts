@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode } from 'dns-packet';
-import { createFixture, type DnsFixture, namespace, queryPacket, service, slice } from './fixture.ts';
+import { createFixture, type DnsFixture, namespace, queryPacket, service, slice } from './dns.fixture.ts';
 import { formatResponse } from './zone-file.ts';
 
 /** The cluster that the tables below speak of. */

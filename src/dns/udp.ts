@@ -13,8 +13,9 @@ export async function listenUdp(options: ServeOptions, port: number): Promise<So
     // Peers are addresses already: without this every response would wait a tick for a name lookup.
     lookup: (host, _options, callback) => callback(null, host, isIPv6(host) ? 6 : 4),
   });
+  const listening = once(socket, 'listening');
   socket.bind({ address, port, exclusive: true });
-  await once(socket, 'listening').catch((error) => {
+  await listening.catch((error) => {
     socket.close();
     throw error;
   });
