@@ -48,6 +48,8 @@ export interface Client {
   /** Optimistic: fails with Conflict unless `metadata.resourceVersion` is the current one. */
   update<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T>;
   updateStatus<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T>;
+  /** PUT to a subresource that takes the whole object (`namespaces/finalize`). */
+  updateSubresource<T extends KubeObject>(resource: Resource<T>, object: T, subresource: string): Promise<T>;
   patch<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, patch: PatchRequest): Promise<T>;
   delete<T extends KubeObject>(resource: Resource<T>, key: ObjectKey, options?: DeleteOptions): Promise<void>;
   /** POST to a subresource (`binding`, `token`, `eviction`); resolves with the answer's body. */

@@ -1,0 +1,96 @@
+import { isNotFound } from '../api/errors.ts';
+import { events } from '../api/kinds/event.ts';
+import type { Event, KubeObject } from '../api/types.ts';
+import { type Clock, timestamp } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Client } from './client.ts';
+
+export interface EventRecorder {
+  /** Never fails: what can't be written is logged. The same event again raises its count. */
+  record(object: KubeObject, event: RecordedEvent): void;
+}
+
+export interface RecordedEvent {
+  type: 'Normal' | 'Warning';
+  /** CamelCase, as `kubectl describe` shows it. */
+  reason: string;
+  message: string;
+  /** Part of the object: `spec.containers{nginx}`. */
+  fieldPath?: string;
+}
+
+export interface EventRecorderOptions {
+  client: Client;
+  clock: Clock;
+  log: Logger;
+  component: string;
+  host?: string;
+}
+
+const REMEMBERED = 1000;
+
+/** Writes `core/v1` Events. */
+export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
+  const written = new Map<string, Event>();
+  let last: Promise<void> = Promise.resolve();
+  return {
+    record(object, event) {
+      const key = JSON.stringify([object.metadata.uid, event]);
+      const write = async () => {
+        const known = written.get(key);
+        const stored = known
+          ? await raise(options, known, { object, event })
+          : await create(options, { object, event });
+        written.set(key, stored);
+        if (written.size > REMEMBERED) written.delete(written.keys().next().value!);
+      };
+      last = last
+        .then(write)
+        .catch((error) => options.log.warn('event was not written', { reason: event.reason, error }));
+    },
+  };
+}
+
+interface Occurrence {
+  readonly object: KubeObject;
+  readonly event: RecordedEvent;
+}
+
+async function raise(options: EventRecorderOptions, known: Event, occurrence: Occurrence): Promise<Event> {
+  const count = (known.count ?? 1) + 1;
+  const body = { count, lastTimestamp: timestamp(options.clock.now()) };
+  const { name, namespace } = known.metadata;
+  try {
+    return await options.client.patch(events, { name, namespace }, { type: 'merge', body });
+  } catch (error) {
+    if (isNotFound(error)) return create(options, occurrence);
+    throw error;
+  }
+}
+
+function create(options: EventRecorderOptions, { object, event }: Occurrence): Promise<Event> {
+  const { name, namespace = 'default', uid, resourceVersion } = object.metadata;
+  const time = timestamp(options.clock.now());
+  const { apiVersion, kind } = object;
+  return options.client.create(events, {
+    metadata: { generateName: `${name.slice(0, 200)}.`, namespace },
+    involvedObject: {
+      apiVersion,
+      kind,
+      name,
+      namespace: object.metadata.namespace,
+      uid,
+      resourceVersion,
+      fieldPath: event.fieldPath,
+    },
+    type: event.type,
+    reason: event.reason,
+    message: event.message,
+    source: { component: options.component, host: options.host },
+    reportingComponent: options.component,
+    reportingInstance: options.host ?? '',
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+  });
+}
