@@ -38,6 +38,15 @@ test('authenticate: a client certificate names the user and its groups', async (
   assert.deepEqual(user, { username: 'kate', groups: ['dev', 'ops', 'system:authenticated'] });
 });
 
+test('authenticate: a subject that TLS has verified is believed, an empty name is not', async () => {
+  const { authenticator } = setUp();
+  const { username } = await authenticator.authenticate({ certificate: { commonName: 'kate', organizations: [] } });
+  assert.equal(username, 'kate');
+  await assert.rejects(authenticator.authenticate({ certificate: { commonName: '', organizations: ['x'] } }), {
+    code: 401,
+  });
+});
+
 test('authenticate: certificates that prove nothing are refused', async () => {
   const { authority, authenticator, clock } = setUp();
   const stranger = createAuthority({ commonName: 'kubernetes', clock });

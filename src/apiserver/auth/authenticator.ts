@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { ApiError } from '../../api/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { UserInfo } from '../request.ts';
@@ -10,13 +10,19 @@ import type { Bound, KubernetesClaim, TokenIssuer, VerifiedToken } from './token
 export interface Credentials {
   /**
    * Client certificate of the connection (`TLSSocket.getPeerX509Certificate()`): the handshake has proven possession of
-   * its key, nothing more. Pass the same object for all requests of a connection, so that it is verified once.
+   * its key, nothing more. Pass the same object for all requests of a connection, so that it is verified once. Or the
+   * subject of one that TLS has already verified against the client authorities.
    */
-  readonly certificate?: X509Certificate | undefined;
+  readonly certificate?: X509Certificate | VerifiedSubject | undefined;
   /** `Authorization` header. */
   readonly authorization?: string | undefined;
   /** `Sec-WebSocket-Protocol` header, where browsers put a bearer token. */
   readonly webSocketProtocol?: string | undefined;
+}
+
+export interface VerifiedSubject {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
 }
 
 /** An object by its uid, or undefined when it does not exist. */
@@ -58,7 +64,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return {
     reviewToken,
     async authenticate({ certificate, authorization, webSocketProtocol }) {
-      const fromCertificate = certificate && readCertificate(certificate, options.clock.now());
+      const fromCertificate =
+        certificate instanceof X509Certificate
+          ? readCertificate(certificate, options.clock.now())
+          : certificate && subjectUser(certificate);
       if (fromCertificate) return withAuthenticated(fromCertificate);
       const token = bearerToken(authorization) ?? webSocketToken(webSocketProtocol);
       const identity = token === undefined ? undefined : await reviewToken(token);
@@ -123,6 +132,10 @@ function boundExtra(kind: string, bound: Bound | undefined): Record<string, stri
   if (!bound) return {};
   const prefix = `authentication.kubernetes.io/${kind}`;
   return { [`${prefix}-name`]: [bound.name], [`${prefix}-uid`]: [bound.uid] };
+}
+
+function subjectUser({ commonName, organizations }: VerifiedSubject): UserInfo | undefined {
+  return commonName === '' ? undefined : { username: commonName, groups: organizations };
 }
 
 function withAuthenticated(user: UserInfo): UserInfo {

@@ -96,7 +96,7 @@ function covers(rule: PolicyRule, attributes: Attributes, node: string | undefin
 
 function matchesResource(rule: PolicyRule, { resource, subresource }: ResourceAttributes): boolean {
   if (has(rule.resources, subresource ? `${resource}/${subresource}` : resource)) return true;
-  return subresource !== undefined && (rule.resources?.includes(`*/${subresource}`) ?? false);
+  return Boolean(subresource) && (rule.resources?.includes(`*/${subresource}`) ?? false);
 }
 
 function matchesPath(pattern: string, path: string): boolean {

@@ -1,0 +1,67 @@
+import { ApiError, badRequest } from '../../api/errors.ts';
+import type { Pod } from '../../api/types.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { Upgrade } from '../http.ts';
+import type { SubresourceHandler } from '../options.ts';
+import { type AgentsOptions, createAgents } from './agent.ts';
+import { podLogs } from './logs.ts';
+import type { FindObject } from './pod.ts';
+import { refuseUpgrade } from './refuse.ts';
+import { serveWebSocket, type UpgradeRequest } from './session.ts';
+
+export interface StreamingOptions extends AgentsOptions {
+  /** `(path) => server.locate(path)?.object` */
+  find: FindObject;
+  log: Logger;
+}
+
+/** What the API server needs for `kubectl exec`, `attach` and `logs`. */
+export interface Streaming {
+  /** For {@link ServeOptions.onUpgrade}: never throws, errors are answers. */
+  onUpgrade(upgrade: Upgrade): void;
+  /** For {@link ApiServerOptions.subresources}. */
+  readonly subresources: readonly SubresourceHandler[];
+  /** Drops idle connections to agents. */
+  close(): void;
+}
+
+export function createStreaming(options: StreamingOptions): Streaming {
+  const agents = createAgents(options);
+  const onUnexpected = (error: unknown) => options.log.error('stream failed', { error });
+  const session = { find: options.find, agents, onUnexpected };
+  return {
+    onUpgrade(upgrade) {
+      const request = podUpgrade(upgrade);
+      if (request) void serveWebSocket(session, request);
+      else refuseUpgrade(upgrade.socket, new ApiError('NotFound', 'the server could not find the requested resource'));
+    },
+    subresources: [
+      podSubresource('log', ['GET'], (request, object) =>
+        podLogs({ find: options.find, agents }, { pod: object as Pod, query: request.query, signal: request.signal }),
+      ),
+      ...['exec', 'attach'].map((name) => podSubresource(name, ['GET', 'POST'], upgradeRequired)),
+    ],
+    close: () => agents.close(),
+  };
+}
+
+const POD_PATH = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/(exec|attach)$/;
+
+function podUpgrade({ request, raw, socket, head }: Upgrade): UpgradeRequest | undefined {
+  const [, namespace, name, subresource] = POD_PATH.exec(request.path) ?? [];
+  if (namespace === undefined || name === undefined) return undefined;
+  const pod = { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) };
+  return { request: raw, socket, head, pod, subresource: subresource as 'exec' | 'attach', query: request.query };
+}
+
+function podSubresource(
+  subresource: string,
+  methods: readonly string[],
+  handle: SubresourceHandler['handle'],
+): SubresourceHandler {
+  return { group: '', plural: 'pods', subresource, methods, handle };
+}
+
+async function upgradeRequired(): Promise<never> {
+  throw badRequest('Upgrade request required');
+}
