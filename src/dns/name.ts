@@ -3,6 +3,7 @@ import { formatIp, type Ip } from '../lib/ip.ts';
 /** The longest name on the wire, its final zero octet included (RFC 1035, 2.3.4). */
 export const MAX_NAME_OCTETS = 255;
 const MAX_LABEL_OCTETS = 63;
+const OCTETS = /^[\x00-\xff]*$/;
 
 /**
  * A domain name as an index knows it: each label, in lower case, after one character that is its length; the root is
@@ -14,13 +15,13 @@ export type NameKey = string;
 export function nameKey(name: string): NameKey | undefined {
   const bare = name.endsWith('.') ? name.slice(0, -1) : name;
   if (bare === '') return '';
-  const labels = bare.toLowerCase().split('.');
-  if (bare.length > MAX_NAME_OCTETS - 2 || !labels.every(isLabel)) return undefined;
-  return labels.map(labelKey).join('');
-}
-
-function isLabel(label: string): boolean {
-  return label.length > 0 && label.length <= MAX_LABEL_OCTETS && /^[\x00-\xff]*$/.test(label);
+  if (bare.length > MAX_NAME_OCTETS - 2 || !OCTETS.test(bare)) return undefined;
+  let key = '';
+  for (const label of bare.toLowerCase().split('.')) {
+    if (label.length === 0 || label.length > MAX_LABEL_OCTETS) return undefined;
+    key += labelKey(label);
+  }
+  return key;
 }
 
 /** One label in the form of a key. */

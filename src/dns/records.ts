@@ -1,5 +1,5 @@
 import type { EndpointSlice, Service } from '../api/types.ts';
-import { parseIp } from '../lib/ip.ts';
+import { type Ip, parseIp } from '../lib/ip.ts';
 import { dashedAddress, reverseName } from './name.ts';
 
 /** One resource record of the cluster zone, or of a reverse zone; names have no final dot. */
@@ -26,6 +26,7 @@ export interface ServiceRecordsOptions {
 /** An address of the Service with its name, and the ports that it serves there. */
 interface Place {
   readonly address: string;
+  readonly ip: Ip;
   readonly name: string;
   readonly ports: readonly Port[];
 }
@@ -46,7 +47,7 @@ export function serviceRecords({ service, slices, domain }: ServiceRecordsOption
   const { spec } = service;
   if (spec?.type === 'ExternalName') return externalName(owner, spec.externalName);
   const places = spec?.clusterIP === 'None' ? endpointPlaces(owner, slices) : clusterPlaces(owner, service);
-  return [...addressRecords(owner, places), ...portRecords(owner, places), ...places.flatMap(pointerRecord)];
+  return [...addressRecords(owner, places), ...portRecords(owner, places), ...places.map(pointerRecord)];
 }
 
 function externalName(owner: string, target: string | undefined): DnsRecord[] {
@@ -58,7 +59,12 @@ function clusterPlaces(owner: string, service: Service): Place[] {
   const { clusterIP, clusterIPs, ports } = service.spec ?? {};
   const addresses = clusterIPs?.length ? clusterIPs : clusterIP ? [clusterIP] : [];
   const served = (ports ?? []).map((port) => toPort(port.name, port.protocol, port.port));
-  return addresses.map((address) => ({ address, name: owner, ports: served }));
+  return addresses.flatMap((address) => toPlace(address, owner, served));
+}
+
+function toPlace(address: string, name: string, ports: readonly Port[]): Place[] {
+  const ip = parseIp(address);
+  return ip ? [{ address, ip, name, ports }] : [];
 }
 
 /** Ready endpoints, one an address: slices may overlap while endpoints move between them. */
@@ -71,8 +77,10 @@ function endpointPlaces(owner: string, slices: readonly EndpointSlice[]): Place[
     );
     for (const endpoint of slice.endpoints ?? []) {
       if (endpoint.conditions?.ready === false) continue;
-      for (const address of endpoint.addresses ?? [])
-        addPlace(places, { address, name: `${endpoint.hostname || dashedAddress(address)}.${owner}`, ports });
+      for (const address of endpoint.addresses ?? []) {
+        const name = `${endpoint.hostname || dashedAddress(address)}.${owner}`;
+        for (const place of toPlace(address, name, ports)) addPlace(places, place);
+      }
     }
   }
   return [...places.values()];
@@ -96,9 +104,7 @@ function toPort(name: string | undefined, protocol: string | undefined, port: nu
 
 function addressRecords(owner: string, places: readonly Place[]): DnsRecord[] {
   return places.flatMap((place) => {
-    const ip = parseIp(place.address);
-    if (!ip) return [];
-    const type = ip.family === 4 ? 'A' : 'AAAA';
+    const type = place.ip.family === 4 ? 'A' : 'AAAA';
     const own: DnsRecord = { name: owner, type, data: place.address };
     return place.name === owner ? [own] : [own, { name: place.name, type, data: place.address }];
   });
@@ -123,7 +129,6 @@ function portName(port: Port, owner: string): string {
   return `_${port.name}._${port.protocol}.${owner}`;
 }
 
-function pointerRecord(place: Place): DnsRecord[] {
-  const ip = parseIp(place.address);
-  return ip ? [{ name: reverseName(ip), type: 'PTR', data: place.name }] : [];
+function pointerRecord(place: Place): DnsRecord {
+  return { name: reverseName(place.ip), type: 'PTR', data: place.name };
 }

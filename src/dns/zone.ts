@@ -31,13 +31,9 @@ export interface ZoneOptions {
   readonly ttlSeconds: number;
 }
 
-interface OwnedRecord {
-  readonly owner: string;
-  readonly record: DnsRecord;
-}
-
 interface NameNode {
-  records: OwnedRecord[];
+  /** Those of all owners; each record is there by its identity. */
+  records: DnsRecord[];
   /** What keeps the name in being besides records: names below it, and owners that listed it. */
   holds: number;
   /** By record type; dropped whenever `records` changes. */
@@ -46,6 +42,8 @@ interface NameNode {
 
 const NO_DATA = { found: 'no-data' } as const;
 const NO_NAME = { found: 'no-name' } as const;
+/** Shared by all names that only lead to others. */
+const NONE: DnsRecord[] = [];
 const EMPTY: Section = { octets: Buffer.alloc(0), ends: [] };
 
 /**
@@ -79,10 +77,10 @@ export class Zone {
     const old = this.#owners.get(owner);
     if (entries) {
       this.#owners.set(owner, entries);
-      for (const record of entries.records) this.#add(owner, record);
+      for (const record of entries.records) this.#add(record);
       for (const name of entries.names ?? []) this.#hold(nameKey(name));
     } else this.#owners.delete(owner);
-    if (old) this.#drop(owner, old);
+    if (old) this.#drop(old);
   }
 
   /** The innermost zone of this server that `key` lies in. */
@@ -97,9 +95,9 @@ export class Zone {
     if (!node) return this.#lookupPod(key, type);
     const prepared = node.prepared?.get(type) ?? this.#prepare(key, node, type);
     if (prepared.answers.ends.length > 0) return { found: 'records', prepared };
-    const alias = node.records.find(({ record }) => record.type === 'CNAME');
-    if (alias?.record.type !== 'CNAME') return NO_DATA;
-    const target = nameKey(alias.record.data);
+    const alias = node.records.find((record) => record.type === 'CNAME');
+    if (alias?.type !== 'CNAME') return NO_DATA;
+    const target = nameKey(alias.data);
     return target === undefined ? NO_DATA : { found: 'alias', target, prepared: this.#prepare(key, node, TYPE.CNAME) };
   }
 
@@ -107,7 +105,7 @@ export class Zone {
   sectionFor(question: NameKey, name: NameKey, type: number): Section {
     const { ttlSeconds } = this.options;
     const pod = this.#podRecord(name);
-    const records = pod ? [pod] : (this.#nodes.get(name)?.records ?? []).map(({ record }) => record);
+    const records = pod ? [pod] : (this.#nodes.get(name)?.records ?? []);
     const wanted = records.filter((record) => TYPE[record.type] === type || type === TYPE.ANY);
     return writeSection(
       question,
@@ -136,8 +134,8 @@ export class Zone {
   #prepare(key: NameKey, node: NameNode, type: number): Prepared {
     const known = node.prepared?.get(type);
     if (known) return known;
-    const wanted = type === TYPE.ANY ? TYPE[node.records[0]?.record.type ?? 'A'] : type;
-    const records = node.records.filter(({ record }) => TYPE[record.type] === wanted).map(({ record }) => record);
+    const wanted = type === TYPE.ANY ? TYPE[node.records[0]?.type ?? 'A'] : type;
+    const records = node.records.filter((record) => TYPE[record.type] === wanted);
     const prepared = records.length === 0 ? NOTHING : this.#encode(key, records);
     // Absent types are not kept: a client may ask for any of 65,536.
     if (prepared !== NOTHING) {
@@ -160,16 +158,17 @@ export class Zone {
 
   #addresses(owner: NameKey | undefined): Target[] {
     const node = owner === undefined ? undefined : this.#nodes.get(owner);
-    return (node?.records ?? []).flatMap(({ record }) =>
+    return (node?.records ?? []).flatMap((record) =>
       record.type === 'A' || record.type === 'AAAA' ? [toTarget(owner!, record)] : [],
     );
   }
 
-  #add(owner: string, record: DnsRecord): void {
+  #add(record: DnsRecord): void {
     const key = nameKey(record.name);
     if (key === undefined) return;
     const node = this.#node(key);
-    node.records.push({ owner, record });
+    if (node.records === NONE) node.records = [record];
+    else node.records.push(record);
     node.prepared = undefined;
   }
 
@@ -181,21 +180,21 @@ export class Zone {
   #node(key: NameKey): NameNode {
     let node = this.#nodes.get(key);
     if (node) return node;
-    node = { records: [], holds: 0, prepared: undefined };
+    node = { records: NONE, holds: 0, prepared: undefined };
     this.#nodes.set(key, node);
     const parent = parentKey(key);
     if (parent !== undefined) this.#node(parent).holds++;
     return node;
   }
 
-  /** Takes away the records of `old` themselves: what `owner` has set since stays. */
-  #drop(owner: string, old: Entries): void {
+  /** Takes away the records of `old` themselves: what their owner has set since stays. */
+  #drop(old: Entries): void {
     const gone = new Set<DnsRecord>(old.records);
     for (const name of new Set(old.records.map((record) => record.name))) {
       const key = nameKey(name);
       const node = key === undefined ? undefined : this.#nodes.get(key);
       if (!node) continue;
-      node.records = node.records.filter((entry) => entry.owner !== owner || !gone.has(entry.record));
+      node.records = node.records.filter((record) => !gone.has(record));
       node.prepared = undefined;
       this.#prune(key!, node);
     }
