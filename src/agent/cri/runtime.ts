@@ -1,0 +1,160 @@
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+import data from './messages.data.json' with { type: 'json' };
+import type * as cri from './types.ts';
+
+/** The container runtime, over CRI v1. Every call rejects with the runtime's own error. */
+export interface Runtime {
+  runPodSandbox(config: cri.PodSandboxConfig): Promise<string>;
+  stopPodSandbox(id: string): Promise<void>;
+  removePodSandbox(id: string): Promise<void>;
+  podSandboxStatus(id: string): Promise<cri.PodSandboxStatus>;
+  /** All sandboxes, or those whose labels match. */
+  listPodSandboxes(labels?: Record<string, string>): Promise<cri.PodSandbox[]>;
+  createContainer(request: cri.CreateContainerRequest): Promise<string>;
+  startContainer(id: string): Promise<void>;
+  /** TERM, then KILL after the grace period. */
+  stopContainer(id: string, graceSeconds: number): Promise<void>;
+  removeContainer(id: string): Promise<void>;
+  listContainers(labels?: Record<string, string>): Promise<cri.Container[]>;
+  containerStatus(id: string): Promise<cri.ContainerStatus>;
+  execSync(request: { id: string; command: readonly string[]; timeoutSeconds: number }): Promise<cri.ExecSyncResponse>;
+  /** Resolves with the address of a streaming endpoint. */
+  exec(request: cri.StreamRequest & { cmd: readonly string[] }): Promise<string>;
+  attach(request: cri.StreamRequest): Promise<string>;
+  imageStatus(image: string): Promise<cri.Image | undefined>;
+  pullImage(image: string): Promise<string>;
+  listImages(): Promise<cri.Image[]>;
+  version(): Promise<{ name: string; version: string }>;
+  /** Calls back whenever a container's process has ended, with the container's id. */
+  watchExits(onExit: (containerId: string) => void, signal: AbortSignal): void;
+  close(): void;
+}
+
+type Message = Record<string, unknown>;
+
+const PACKAGE = 'runtime.v1';
+const CALL_TIMEOUT_MS = 120_000;
+
+/** Connects to containerd's socket, or any other CRI v1 runtime's. */
+export function connectRuntime(socket: string): Runtime {
+  const client = new Client(`unix://${socket}`, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': 64 * 1024 * 1024,
+    'grpc.initial_reconnect_backoff_ms': 20,
+    'grpc.max_reconnect_backoff_ms': 1000,
+  });
+  const call = caller(client);
+  const byLabels = (labels?: Record<string, string>) => ({ filter: labels ? { label_selector: labels } : undefined });
+  return {
+    runPodSandbox: async (config) => (await call('RunPodSandbox', { config }))['pod_sandbox_id'] as string,
+    stopPodSandbox: async (id) => void (await call('StopPodSandbox', { pod_sandbox_id: id })),
+    removePodSandbox: async (id) => void (await call('RemovePodSandbox', { pod_sandbox_id: id })),
+    podSandboxStatus: async (id) =>
+      (await call('PodSandboxStatus', { pod_sandbox_id: id }))['status'] as cri.PodSandboxStatus,
+    listPodSandboxes: async (labels) => (await call('ListPodSandbox', byLabels(labels)))['items'] as cri.PodSandbox[],
+    createContainer: async (request) => (await call('CreateContainer', { ...request }))['container_id'] as string,
+    startContainer: async (id) => void (await call('StartContainer', { container_id: id })),
+    stopContainer: async (id, timeout) =>
+      void (await call('StopContainer', { container_id: id, timeout }, (timeout + 60) * 1000)),
+    removeContainer: async (id) => void (await call('RemoveContainer', { container_id: id })),
+    listContainers: async (labels) => (await call('ListContainers', byLabels(labels)))['containers'] as cri.Container[],
+    containerStatus: async (id) =>
+      (await call('ContainerStatus', { container_id: id }))['status'] as cri.ContainerStatus,
+    execSync: async ({ id, command, timeoutSeconds }) =>
+      (await call('ExecSync', {
+        container_id: id,
+        cmd: command,
+        timeout: timeoutSeconds,
+      })) as unknown as cri.ExecSyncResponse,
+    exec: async (request) => (await call('Exec', { ...request }))['url'] as string,
+    attach: async (request) => (await call('Attach', { ...request }))['url'] as string,
+    imageStatus: async (image) => (await call('ImageStatus', { image: { image } }))['image'] as cri.Image | undefined,
+    pullImage: async (image) => (await call('PullImage', { image: { image } }))['image_ref'] as string,
+    listImages: async () => (await call('ListImages', {}))['images'] as cri.Image[],
+    version: async () => {
+      const answer = await call('Version', {});
+      return { name: answer['runtime_name'] as string, version: answer['runtime_version'] as string };
+    },
+    watchExits: (onExit, signal) => watchExits(client, onExit, signal),
+    close: () => client.close(),
+  };
+}
+
+const services = data.services as unknown as Record<string, Record<string, [string, string]>>;
+
+function caller(client: Client): (method: string, request: Message, timeoutMs?: number) => Promise<Message> {
+  return (method, request, timeoutMs = CALL_TIMEOUT_MS) => {
+    const service = method in services['ImageService']! ? 'ImageService' : 'RuntimeService';
+    const [input, output] = services[service]![method]!.map((name) => types.lookupType(name));
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        `/${PACKAGE}.${service}/${method}`,
+        (message: Message) => Buffer.from(input!.encode(input!.fromObject(message)).finish()),
+        (bytes) => output!.toObject(output!.decode(bytes), { longs: String, enums: String, defaults: true }) as Message,
+        request,
+        new Metadata(),
+        { deadline: Date.now() + timeoutMs },
+        (error: ServiceError | null, answer?: Message) => (error ? reject(new RuntimeError(error)) : resolve(answer!)),
+      );
+    });
+  };
+}
+
+/** What the runtime answered instead of doing it. */
+export class RuntimeError extends Error {
+  override name = 'RuntimeError';
+  /** gRPC status code: 5 NotFound, 14 Unavailable. */
+  readonly code: number;
+
+  constructor(error: ServiceError) {
+    super(error.details || error.message);
+    this.code = error.code;
+  }
+}
+
+const types = buildTypes();
+
+function buildTypes(): protobuf.Root {
+  const root = new protobuf.Root();
+  for (const [name, values] of Object.entries(data.enums)) root.add(new protobuf.Enum(name, values));
+  for (const [name, fields] of Object.entries(data.messages))
+    root.add(toType(name, fields as unknown as Record<string, [number, string]>));
+  root.add(toType('SubscribeRequest', { filters: [1, 'repeated string'] }));
+  root.add(toType('Any', { type_url: [1, 'string'], value: [2, 'bytes'] }));
+  root.add(toType('Envelope', { namespace: [2, 'string'], topic: [3, 'string'], event: [4, 'Any'] }));
+  root.add(toType('TaskExit', { container_id: [1, 'string'], id: [2, 'string'] }));
+  return root;
+}
+
+function toType(name: string, fields: Record<string, [number, string]>): protobuf.Type {
+  const type = new protobuf.Type(name);
+  for (const [field, [id, kind]] of Object.entries(fields)) {
+    const map = /^map<(\w+),\s*(\w+)>$/.exec(kind);
+    if (map) type.add(new protobuf.MapField(field, id, map[1]!, map[2]!));
+    else if (kind.startsWith('repeated ')) type.add(new protobuf.Field(field, id, kind.slice(9), 'repeated'));
+    else type.add(new protobuf.Field(field, id, kind));
+  }
+  return type;
+}
+
+/** containerd's own event stream: CRI of its 1.x line has none. */
+function watchExits(client: Client, onExit: (containerId: string) => void, signal: AbortSignal): void {
+  const [input, output, exit] = ['SubscribeRequest', 'Envelope', 'TaskExit'].map((name) => types.lookupType(name));
+  const stream = client.makeServerStreamRequest(
+    '/containerd.services.events.v1.Events/Subscribe',
+    (message: Message) => Buffer.from(input!.encode(input!.fromObject(message)).finish()),
+    (bytes) => output!.toObject(output!.decode(bytes)) as Message,
+    { filters: ['topic=="/tasks/exit",namespace==k8s.io'] },
+  );
+  stream.on('data', (envelope: { event?: { value: Uint8Array } }) => {
+    if (!envelope.event) return;
+    const { container_id: id } = exit!.toObject(exit!.decode(envelope.event.value)) as { container_id: string };
+    onExit(id);
+  });
+  stream.on('error', () => {
+    if (signal.aborted) return;
+    const timer = setTimeout(() => watchExits(client, onExit, signal), 500);
+    timer.unref();
+  });
+  signal.addEventListener('abort', () => stream.cancel(), { once: true });
+}
