@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+
+/** Where a server listens: an address of its own network namespace, or an inherited listening socket. */
+export type ListenOn = { readonly address: string; readonly port: number } | { readonly fd: number };
+
+/** PEM files of the server; all paths are absolute. */
+export interface ServerPki {
+  readonly caFile: string;
+  readonly caKeyFile: string;
+  /** Serving certificate. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Shown to the agents' endpoints: user `kube-apiserver-kubelet-client`. */
+  readonly kubeletClientCertFile: string;
+  readonly kubeletClientKeyFile: string;
+  /** Signs service-account tokens, and its public half. */
+  readonly serviceAccountKeyFile: string;
+  readonly serviceAccountPublicKeyFile: string;
+}
+
+/** What `sampan server --config` reads: one API server with its controllers and scheduler. */
+export interface ServerConfig {
+  readonly clusterName: string;
+  /** The store lives below it. */
+  readonly stateDir: string;
+  readonly listen: readonly ListenOn[];
+  /** Address and port that the `kubernetes` Service leads to. */
+  readonly advertiseAddress: string;
+  readonly advertisePort: number;
+  readonly serviceCidr: string;
+  readonly clusterCidr: string;
+  /** Prefix length of one node's share of {@link clusterCidr}. */
+  readonly nodeCidrPrefix: number;
+  readonly pki: ServerPki;
+  readonly dnsServiceIp: string;
+  readonly clusterDomain: string;
+}
+
+/** How a node does what Services ask for. */
+export type ProxyMode = 'nftables';
+
+/** What `sampan agent --config` reads: one node. */
+export interface AgentConfig {
+  readonly clusterName: string;
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  /** URL of the API server. */
+  readonly server: string;
+  readonly caFile: string;
+  /** Client certificate of the node: user `system:node:<name>`. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Serving certificate of the agent's own port. */
+  readonly servingCertFile: string;
+  readonly servingKeyFile: string;
+  readonly containerdSocket: string;
+  /** Pods' volumes and logs live below it. */
+  readonly stateDir: string;
+  /** The agent writes the pod network's configuration here; containerd reads it. */
+  readonly cniConfDir: string;
+  readonly clusterDns: string;
+  readonly clusterDomain: string;
+  readonly clusterCidr: string;
+  readonly serviceCidr: string;
+  /** cgroup path below each hierarchy's root; pods' cgroups go below it. */
+  readonly cgroupParent: string;
+  readonly proxyMode: ProxyMode;
+}
+
+/** What every long-running program is given. */
+export interface ProgramContext {
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Reads a configuration file written by `sampan up`. Throws with the file's path when it is not readable. */
+export function readConfig<T>(file: string): T {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch (error) {
+    throw new Error(`read configuration ${file}: ${(error as Error).message}`);
+  }
+}
