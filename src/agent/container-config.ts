@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import type { Pod } from '../api/types.ts';
+import type { ContainerConfig, Mount } from './cri/types.ts';
+import { type EnvPair, expand } from './environment.ts';
+import { linuxResources, linuxSecurityContext } from './resources.ts';
+import { LABELS, podLabels } from './sandbox-config.ts';
+
+export type Container = NonNullable<Pod['spec']>['containers'][number];
+
+export interface ContainerOptions {
+  attempt: number;
+  env: readonly EnvPair[];
+  /** Volume name → host path. */
+  volumes: ReadonlyMap<string, string>;
+  /** Host path of the pod's `/etc/hosts`; none for pods on the node's network. */
+  hostsPath: string | undefined;
+  /** Host path of the file that the container may leave a last message in. */
+  terminationPath: string;
+}
+
+/** The container that CRI is asked to create. */
+export function containerConfig(pod: Pod, container: Container, options: ContainerOptions): ContainerConfig {
+  const variables = new Map(options.env);
+  return {
+    metadata: { name: container.name, attempt: options.attempt },
+    image: { image: container.image! },
+    command: (container.command ?? []).map((word) => expand(word, variables)),
+    args: (container.args ?? []).map((word) => expand(word, variables)),
+    working_dir: container.workingDir ?? '',
+    envs: options.env.map(([key, value]) => ({ key, value })),
+    mounts: mounts(container, options),
+    labels: { ...podLabels(pod), [LABELS.containerName]: container.name },
+    annotations: {},
+    log_path: `${container.name}/${options.attempt}.log`,
+    stdin: container.stdin ?? false,
+    stdin_once: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    linux: { resources: linuxResources(container), security_context: linuxSecurityContext(container, pod) },
+  };
+}
+
+const PROPAGATION = {
+  None: 'PROPAGATION_PRIVATE',
+  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
+  Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
+} as const;
+
+function mounts(container: Container, options: ContainerOptions): Mount[] {
+  const volumes = (container.volumeMounts ?? []).map((mount): Mount => {
+    const base = options.volumes.get(mount.name) ?? '';
+    return {
+      container_path: mount.mountPath,
+      host_path: mount.subPath ? join(base, mount.subPath) : base,
+      readonly: mount.readOnly ?? false,
+      propagation: PROPAGATION[(mount.mountPropagation ?? 'None') as keyof typeof PROPAGATION],
+    };
+  });
+  const own = new Set(volumes.map((mount) => mount.container_path));
+  const extra: Mount[] = [
+    ...(options.hostsPath ? [{ container_path: '/etc/hosts', host_path: options.hostsPath }] : []),
+    { container_path: container.terminationMessagePath ?? '/dev/termination-log', host_path: options.terminationPath },
+  ];
+  return [...volumes, ...extra.filter((mount) => !own.has(mount.container_path))];
+}
+
+/** Value of a `fieldRef` (downward API). Throws for a path that has none. */
+export function fieldValue(pod: Pod, path: string, at: { nodeIp: string }): string {
+  const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(path);
+  if (keyed) return pod.metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2]!] ?? '';
+  const values: Record<string, () => string> = {
+    'metadata.name': () => pod.metadata.name,
+    'metadata.namespace': () => pod.metadata.namespace ?? '',
+    'metadata.uid': () => pod.metadata.uid ?? '',
+    'metadata.labels': () => pairLines(pod.metadata.labels),
+    'metadata.annotations': () => pairLines(pod.metadata.annotations),
+    'spec.nodeName': () => pod.spec?.nodeName ?? '',
+    'spec.serviceAccountName': () => pod.spec?.serviceAccountName ?? '',
+    'status.podIP': () => pod.status?.podIP ?? '',
+    'status.podIPs': () => (pod.status?.podIPs ?? []).map(({ ip }) => ip).join(','),
+    'status.hostIP': () => at.nodeIp,
+    'status.hostIPs': () => at.nodeIp,
+  };
+  const read = Object.hasOwn(values, path) ? values[path] : undefined;
+  if (!read) throw new Error(`unsupported fieldPath: ${path}`);
+  return read();
+}
+
+function pairLines(pairs: Record<string, string> | undefined): string {
+  return Object.entries(pairs ?? {})
+    .sort()
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join('\n');
+}

@@ -1,0 +1,129 @@
+import { isNotFound } from '../api/errors.ts';
+import { configMaps } from '../api/kinds/configmap.ts';
+import { secrets } from '../api/kinds/secret.ts';
+import { serviceAccounts } from '../api/kinds/serviceaccount.ts';
+import type { Pod } from '../api/types.ts';
+import { type Container, fieldValue } from './container-config.ts';
+import type { EnvSources } from './environment.ts';
+import type { AgentOptions } from './options.ts';
+import type { VolumeSources } from './volumes.ts';
+
+type Bytes = Record<string, Buffer>;
+
+interface CachedToken {
+  readonly token: string;
+  /** Ms since the epoch when a new one is due. */
+  readonly renewAt: number;
+}
+
+/** Where the pods of a node get what their specs only name. */
+export class PodSources {
+  readonly #options: AgentOptions;
+  readonly #tokens = new Map<string, CachedToken>();
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+  }
+
+  volumes(pod: Pod): VolumeSources {
+    return {
+      bytes: (kind, name) => this.#bytes(pod, kind, name),
+      field: (path) => fieldValue(pod, path, { nodeIp: this.#options.nodeIp }),
+      token: (request) => this.#token(pod, request),
+    };
+  }
+
+  /** Reads everything that a container's environment names, then answers from that. */
+  async environment(pod: Pod, container: Container): Promise<EnvSources> {
+    const data = new Map<string, Record<string, string> | undefined>();
+    for (const { kind, name } of environmentRefs(container)) {
+      const bytes = await this.#bytes(pod, kind, name);
+      const texts = bytes && Object.fromEntries(Object.entries(bytes).map(([key, value]) => [key, value.toString()]));
+      data.set(`${kind}/${name}`, texts);
+    }
+    return {
+      data: (kind, name) => data.get(`${kind}/${name}`),
+      field: (path) => fieldValue(pod, path, { nodeIp: this.#options.nodeIp }),
+      resource: ({ resource }) => resourceValue(container, resource),
+    };
+  }
+
+  forget(pod: Pod): void {
+    for (const key of this.#tokens.keys()) if (key.startsWith(`${pod.metadata.uid}/`)) this.#tokens.delete(key);
+  }
+
+  async #bytes(pod: Pod, kind: 'configMap' | 'secret', name: string): Promise<Bytes | undefined> {
+    const key = { name, namespace: pod.metadata.namespace };
+    try {
+      if (kind === 'secret') return decode((await this.#options.client.get(secrets, key)).data);
+      const map = await this.#options.client.get(configMaps, key);
+      const texts = Object.entries(map.data ?? {}).map(([name, text]): [string, Buffer] => [name, Buffer.from(text)]);
+      return { ...Object.fromEntries(texts), ...decode(map.binaryData) };
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #token(pod: Pod, request: { audience?: string; expirationSeconds?: number }): Promise<string> {
+    const { clock, client } = this.#options;
+    const key = `${pod.metadata.uid}/${request.audience ?? ''}/${request.expirationSeconds}`;
+    const cached = this.#tokens.get(key);
+    if (cached && cached.renewAt > clock.now()) return cached.token;
+    const account = { name: pod.spec!.serviceAccountName ?? 'default', namespace: pod.metadata.namespace };
+    const seconds = request.expirationSeconds ?? 3600;
+    const answer = (await client.createSubresource(serviceAccounts, account, 'token', {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {
+        audiences: request.audience ? [request.audience] : [],
+        expirationSeconds: seconds,
+        boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid },
+      },
+    })) as { status: { token: string } };
+    // Kubelets renew at 80 % of a token's life.
+    this.#tokens.set(key, { token: answer.status.token, renewAt: clock.now() + seconds * 800 });
+    return answer.status.token;
+  }
+}
+
+function decode(data: Record<string, string> | undefined): Bytes {
+  return Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64')]));
+}
+
+interface Ref {
+  readonly kind: 'configMap' | 'secret';
+  readonly name: string;
+}
+
+function environmentRefs(container: Container): Ref[] {
+  const all = [
+    ...(container.envFrom ?? []).flatMap((source) => [
+      { kind: 'configMap' as const, ref: source.configMapRef },
+      { kind: 'secret' as const, ref: source.secretRef },
+    ]),
+    ...(container.env ?? []).flatMap(({ valueFrom }) => [
+      { kind: 'configMap' as const, ref: valueFrom?.configMapKeyRef },
+      { kind: 'secret' as const, ref: valueFrom?.secretKeyRef },
+    ]),
+  ];
+  const named = all.filter(({ ref }) => ref?.name).map(({ kind, ref }) => ({ kind, name: ref!.name! }));
+  return [...new Map(named.map((ref) => [`${ref.kind}/${ref.name}`, ref])).values()];
+}
+
+function resourceValue(container: Container, resource: string): string {
+  const [kind, name = ''] = resource.split('.') as ['limits' | 'requests', string];
+  return String(container.resources?.[kind]?.[name] ?? '0');
+}
+
+/** Names of the ConfigMaps and Secrets that a pod's volumes show: changes of these must reach the files. */
+export function volumeRefs(pod: Pod): string[] {
+  return (pod.spec?.volumes ?? []).flatMap((volume) => [
+    ...(volume.configMap?.name ? [`configmaps/${volume.configMap.name}`] : []),
+    ...(volume.secret?.secretName ? [`secrets/${volume.secret.secretName}`] : []),
+    ...(volume.projected?.sources ?? []).flatMap((source) => [
+      ...(source.configMap?.name ? [`configmaps/${source.configMap.name}`] : []),
+      ...(source.secret?.name ? [`secrets/${source.secret.name}`] : []),
+    ]),
+  ]);
+}

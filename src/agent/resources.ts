@@ -1,0 +1,43 @@
+import { parseQuantity } from '../api/quantity.ts';
+import type { Pod } from '../api/types.ts';
+import type { LinuxResources, LinuxSecurityContext } from './cri/types.ts';
+import { namespaceOptions } from './sandbox-config.ts';
+
+type Container = NonNullable<Pod['spec']>['containers'][number];
+
+const CPU_PERIOD_US = 100_000;
+
+/** A container's requests and limits as cgroup settings. */
+export function linuxResources(container: Container): LinuxResources {
+  const { requests, limits } = container.resources ?? {};
+  const cpuRequest = amount(requests?.['cpu'] ?? limits?.['cpu']);
+  const cpuLimit = amount(limits?.['cpu']);
+  const memory = amount(limits?.['memory']);
+  return {
+    cpu_shares: Math.max(2, Math.round((cpuRequest ?? 0) * 1024)),
+    ...(cpuLimit ? { cpu_period: CPU_PERIOD_US, cpu_quota: Math.max(1000, Math.round(cpuLimit * CPU_PERIOD_US)) } : {}),
+    ...(memory ? { memory_limit_in_bytes: Math.round(memory) } : {}),
+  };
+}
+
+function amount(quantity: string | number | undefined): number | undefined {
+  return quantity === undefined ? undefined : parseQuantity(String(quantity));
+}
+
+export function linuxSecurityContext(container: Container, pod: Pod): LinuxSecurityContext {
+  const own = container.securityContext ?? {};
+  const shared = pod.spec?.securityContext ?? {};
+  const user = own.runAsUser ?? shared.runAsUser;
+  const group = own.runAsGroup ?? shared.runAsGroup;
+  const groups = [...(shared.supplementalGroups ?? []), ...(shared.fsGroup === undefined ? [] : [shared.fsGroup])];
+  return {
+    privileged: own.privileged ?? false,
+    namespace_options: namespaceOptions(pod),
+    readonly_rootfs: own.readOnlyRootFilesystem ?? false,
+    no_new_privs: own.allowPrivilegeEscalation === false,
+    supplemental_groups: groups,
+    capabilities: { add_capabilities: own.capabilities?.add ?? [], drop_capabilities: own.capabilities?.drop ?? [] },
+    ...(user === undefined ? {} : { run_as_user: { value: user } }),
+    ...(group === undefined ? {} : { run_as_group: { value: group } }),
+  };
+}
