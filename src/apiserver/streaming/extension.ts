@@ -1,5 +1,6 @@
 import { ApiError, badRequest } from '../../api/errors.ts';
 import type { Pod } from '../../api/types.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Upgrade } from '../http.ts';
 import type { SubresourceHandler } from '../options.ts';
@@ -8,10 +9,13 @@ import { podLogs } from './logs.ts';
 import type { FindObject } from './pod.ts';
 import { refuseUpgrade } from './refuse.ts';
 import { serveWebSocket, type UpgradeRequest } from './session.ts';
+import { serveSpdy } from './spdy-session.ts';
+import { isSpdy } from './spdy-upgrade.ts';
 
 export interface StreamingOptions extends AgentsOptions {
   /** `(path) => server.locate(path)?.object` */
   find: FindObject;
+  clock: Clock;
   log: Logger;
 }
 
@@ -28,11 +32,11 @@ export interface Streaming {
 export function createStreaming(options: StreamingOptions): Streaming {
   const agents = createAgents(options);
   const onUnexpected = (error: unknown) => options.log.error('stream failed', { error });
-  const session = { find: options.find, agents, onUnexpected };
+  const session = { find: options.find, agents, onUnexpected, clock: options.clock };
   return {
     onUpgrade(upgrade) {
       const request = podUpgrade(upgrade);
-      if (request) void serveWebSocket(session, request);
+      if (request) void (isSpdy(request.request) ? serveSpdy(session, request) : serveWebSocket(session, request));
       else refuseUpgrade(upgrade.socket, new ApiError('NotFound', 'the server could not find the requested resource'));
     },
     subresources: [

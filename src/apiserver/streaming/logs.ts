@@ -26,7 +26,7 @@ export async function podLogs(options: LogOptions, request: LogRequest): Promise
   const query = agentQuery(request.query, name);
   if (!pod.spec?.nodeName) return plainText('');
   const node = findNode(options.find, pod);
-  const path = `/containerLogs/${[namespace, name, container].map(encodeURIComponent).join('/')}?${query}`;
+  const path = `/containerLogs/${[namespace, name, container].map(encodeURIComponent).join('/')}${query.size > 0 ? `?${query}` : ''}`;
   const answer = await options.agents.get(node, path, request.signal);
   if (answer.statusCode !== 200) throw await refusal(answer, pod, container);
   return plainText(untilGone(answer));
