@@ -1,0 +1,61 @@
+import { configMaps } from '../api/kinds/configmap.ts';
+import { pods } from '../api/kinds/pod.ts';
+import { secrets } from '../api/kinds/secret.ts';
+import { services } from '../api/kinds/service.ts';
+import { objectKey } from '../client/informer.ts';
+import { startController } from '../client/reconcile.ts';
+import { followRoutes, registerNode, reportReady, writeCniConfig } from './node.ts';
+import { observedPods } from './observe.ts';
+import type { AgentOptions } from './options.ts';
+import { volumeRefs } from './pod-sources.ts';
+import { PodWorker } from './pod-worker.ts';
+import { serveAgent } from './server/server.ts';
+
+const WORKERS = 8;
+
+/** Runs the pods of one node. Resolves when the node is ready; goes on until the signal aborts. */
+export async function startAgent(options: AgentOptions & { osImage: string }): Promise<void> {
+  const serving = serveAgent(options);
+  const podCidr = await registerNode(options, options.osImage);
+  await writeCniConfig(options, podCidr);
+  followRoutes(options);
+  await Promise.all([serving, startPods(options)]);
+  await reportReady(options);
+}
+
+async function startPods(options: AgentOptions): Promise<void> {
+  const { informers, runtime, nodeName, signal } = options;
+  const mine = informers.of(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const worker = new PodWorker({ ...options, enqueue: (key) => controller.enqueue(key) });
+  const controller = startController({
+    ...options,
+    name: 'pods',
+    workers: WORKERS,
+    reconcile: (key) => worker.reconcile(key),
+  });
+  // Environment variables need every Service that is there when a pod starts.
+  await Promise.all([mine.whenSynced(), informers.of(services).whenSynced()]);
+  for (const [uid, { namespace, name }] of await observedPods(runtime)) {
+    worker.adopt(uid, `${namespace}/${name}`);
+    controller.enqueue(`${namespace}/${name}`);
+  }
+  runtime.watchExits((id) => {
+    const key = worker.ownerOf(id);
+    if (key) controller.enqueue(key);
+  }, signal);
+  mine.subscribe(({ object }) => controller.enqueue(objectKey(object)));
+  followSources(options, (key) => controller.enqueue(key));
+}
+
+/** Pods whose volumes show a ConfigMap or Secret are looked at again when it changes. */
+function followSources({ informers, nodeName }: AgentOptions, enqueue: (key: string) => void): void {
+  const mine = informers.of(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+  for (const resource of [configMaps, secrets]) {
+    informers.of(resource as typeof configMaps).subscribe((change) => {
+      if (change.type !== 'updated') return;
+      const { namespace, name } = change.object.metadata;
+      const users = mine.list(namespace).filter((pod) => volumeRefs(pod).includes(`${resource.plural}/${name}`));
+      for (const pod of users) enqueue(objectKey(pod));
+    });
+  }
+}

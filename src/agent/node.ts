@@ -1,0 +1,176 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { isAlreadyExists, isNotFound } from '../api/errors.ts';
+import { leases } from '../api/kinds/lease.ts';
+import { nodes } from '../api/kinds/node.ts';
+import type { Node } from '../api/types.ts';
+import { createBackoff } from '../lib/backoff.ts';
+import { microTimestamp, sleep, timestamp } from '../lib/clock.ts';
+import { renderCniConfig } from './containerd-config.ts';
+import type { AgentOptions } from './options.ts';
+
+const LEASE_SECONDS = 40;
+const RENEW_MS = 10_000;
+const NODE_LEASES = 'kube-node-lease';
+const VERSION = 'v1.35.0';
+
+/** Registers this node; resolves with its pod CIDR once a controller has given it one. */
+export async function registerNode(options: AgentOptions, osImage: string): Promise<string> {
+  const runtime = await options.runtime.version();
+  const wanted = nodeObject(options, { osImage, runtime: `${runtime.name}://${runtime.version}` });
+  await retry(options, async () => {
+    await options.client.create(nodes, wanted).catch(ignoreExists);
+    const { conditions: _, ...status } = wanted.status!;
+    await options.client.patch(
+      nodes,
+      { name: options.nodeName },
+      { type: 'merge', body: { status }, subresource: 'status' },
+    );
+  });
+  return podCidrOf(options);
+}
+
+type NewNode = Omit<Node, 'apiVersion' | 'kind'>;
+
+function nodeObject(options: AgentOptions, facts: { osImage: string; runtime: string }): NewNode {
+  const { nodeName, nodeIp } = options;
+  const arch = process.arch === 'x64' ? 'amd64' : process.arch;
+  const labels = { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': arch };
+  const memory = `${Math.floor(totalmem() / 1024)}Ki`;
+  const capacity = { cpu: String(cpus().length), memory, pods: '110', 'ephemeral-storage': '10Gi' };
+  return {
+    metadata: {
+      name: nodeName,
+      labels: { 'beta.kubernetes.io/os': 'linux', 'beta.kubernetes.io/arch': arch, ...labels },
+    },
+    spec: {},
+    status: {
+      capacity,
+      allocatable: capacity,
+      addresses: [
+        { type: 'InternalIP', address: nodeIp },
+        { type: 'Hostname', address: nodeName },
+      ],
+      daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+      nodeInfo: {
+        machineID: '',
+        systemUUID: '',
+        bootID: '',
+        kernelVersion: release(),
+        osImage: facts.osImage,
+        containerRuntimeVersion: facts.runtime,
+        kubeletVersion: VERSION,
+        kubeProxyVersion: '',
+        operatingSystem: 'linux',
+        architecture: arch,
+      },
+    },
+  };
+}
+
+function ignoreExists(error: unknown): void {
+  if (!isAlreadyExists(error)) throw error;
+}
+
+async function retry(options: AgentOptions, action: () => Promise<void>): Promise<void> {
+  const backoff = createBackoff({ firstMs: 50, maxMs: 2000, random: options.random });
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      options.log.warn('node was not registered yet', { error });
+      await sleep(options.clock, backoff.next(), options.signal);
+    }
+  }
+}
+
+function podCidrOf({ informers, nodeName, signal }: AgentOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    const stop = informers.of(nodes).subscribe((change) => {
+      const { metadata, spec } = change.object;
+      if (change.type === 'deleted' || metadata.name !== nodeName || !spec?.podCIDR) return;
+      resolve(spec.podCIDR);
+      queueMicrotask(() => stop());
+    });
+  });
+}
+
+/** Writes the pod network's configuration where the runtime watches for it, whole or not at all. */
+export async function writeCniConfig(options: AgentOptions, podCidr: string): Promise<void> {
+  await mkdir(options.cniConfDir, { recursive: true });
+  const aside = join(options.cniConfDir, '.10-sampan.tmp');
+  await writeFile(aside, renderCniConfig(podCidr, join(options.stateDir, 'ipam')));
+  await rename(aside, join(options.cniConfDir, '10-sampan.conflist'));
+}
+
+/** Keeps routes to the pods of all other nodes: traffic between pods is never translated. */
+export function followRoutes({ informers, nodeName, routes, log }: AgentOptions): void {
+  informers.of(nodes).subscribe((change) => {
+    const { metadata, spec, status } = change.object;
+    const via = status?.addresses?.find((address) => address.type === 'InternalIP')?.address;
+    if (metadata.name === nodeName || !spec?.podCIDR) return;
+    const done =
+      change.type === 'deleted'
+        ? routes.delete(spec.podCIDR)
+        : via && routes.replace({ destination: spec.podCIDR, via });
+    Promise.resolve(done).catch((error: unknown) => log.error('route was not set', { node: metadata.name, error }));
+  });
+}
+
+/** Says that the node is alive, every ten seconds and at once when it is ready. */
+export async function reportReady(options: AgentOptions): Promise<void> {
+  await patchConditions(options);
+  void renewLease(options);
+}
+
+async function patchConditions(options: AgentOptions): Promise<void> {
+  const now = timestamp(options.clock.now());
+  const fine = (type: string, reason: string, message: string, status = 'False') => ({
+    type,
+    status,
+    reason,
+    message,
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  });
+  const conditions = [
+    fine('MemoryPressure', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
+    fine('DiskPressure', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+    fine('PIDPressure', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+    fine('Ready', 'KubeletReady', 'kubelet is posting ready status', 'True'),
+  ];
+  const request = { type: 'strategic' as const, body: { status: { conditions } }, subresource: 'status' as const };
+  await retry(options, async () => void (await options.client.patch(nodes, { name: options.nodeName }, request)));
+}
+
+async function renewLease(options: AgentOptions): Promise<void> {
+  const { client, clock, nodeName, signal, log } = options;
+  const key = { name: nodeName, namespace: NODE_LEASES };
+  while (!signal.aborted) {
+    const spec = {
+      holderIdentity: nodeName,
+      leaseDurationSeconds: LEASE_SECONDS,
+      renewTime: microTimestamp(clock.now()),
+    };
+    try {
+      await client.patch(leases, key, { type: 'merge', body: { spec } }).catch(async (error: unknown) => {
+        if (!isNotFound(error)) throw error;
+        await client.create(leases, { metadata: { ...key }, spec });
+      });
+      await reviveIfUnknown(options);
+    } catch (error) {
+      if (!signal.aborted) log.warn('lease was not renewed', { error });
+    }
+    await sleep(clock, RENEW_MS, signal).catch(() => {});
+  }
+}
+
+/** A controller that missed our leases has marked the node; we say that it is back. */
+async function reviveIfUnknown(options: AgentOptions): Promise<void> {
+  const node = options.informers.of(nodes).get(options.nodeName);
+  const ready = node?.status?.conditions?.find((condition) => condition.type === 'Ready');
+  if (node && ready?.status !== 'True') await patchConditions(options);
+}

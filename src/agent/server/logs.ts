@@ -1,0 +1,121 @@
+import { createReadStream, type FSWatcher, watch } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+
+export interface LogOptions {
+  readonly tailLines?: number;
+  /** Only lines from this time on, ms since the epoch. */
+  readonly sinceMs?: number;
+  readonly timestamps: boolean;
+  readonly follow: boolean;
+  readonly limitBytes?: number;
+  /** Ends following: the container has ended, or the client is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** A line of a CRI log file: time, stream, `F`ull or `P`artial, text. */
+export function parseLogLine(line: string): { time: string; partial: boolean; text: string } | undefined {
+  const match = /^(\S+) (?:stdout|stderr) (\S+) (.*)$/s.exec(line);
+  return match ? { time: match[1]!, partial: match[2]!.startsWith('P'), text: match[3]! } : undefined;
+}
+
+/** A container's log as `kubectl logs` wants it. */
+export async function* readLog(path: string, options: LogOptions): AsyncGenerator<string> {
+  let left = options.limitBytes ?? Number.POSITIVE_INFINITY;
+  for await (const line of selectLines(path, options)) {
+    const text = format(line, options);
+    if (text === undefined) continue;
+    const bytes = Buffer.from(text);
+    if (bytes.length >= left) {
+      yield bytes.subarray(0, left).toString();
+      return;
+    }
+    left -= bytes.length;
+    yield text;
+  }
+}
+
+function format(line: string, options: LogOptions): string | undefined {
+  const entry = parseLogLine(line);
+  if (!entry) return undefined;
+  if (options.sinceMs !== undefined && Date.parse(entry.time) < options.sinceMs) return undefined;
+  const prefix = options.timestamps ? `${entry.time} ` : '';
+  return `${prefix}${entry.text}${entry.partial ? '' : '\n'}`;
+}
+
+async function* selectLines(path: string, options: LogOptions): AsyncGenerator<string> {
+  const end = (await stat(path)).size;
+  const present = linesOf(path, { start: 0, end });
+  if (options.tailLines === undefined) yield* present;
+  else yield* await lastLines(present, options.tailLines);
+  if (options.follow) yield* followLines(path, { start: end, signal: options.signal });
+}
+
+async function* linesOf(path: string, range: { start: number; end: number }): AsyncGenerator<string> {
+  if (range.end <= range.start) return;
+  const stream = createReadStream(path, { start: range.start, end: range.end - 1 });
+  yield* createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+/** Counts whole lines: the parts of a long one belong together. */
+async function lastLines(lines: AsyncIterable<string>, count: number): Promise<string[]> {
+  const kept: string[][] = [];
+  let current: string[] = [];
+  for await (const line of lines) {
+    current.push(line);
+    if (parseLogLine(line)?.partial) continue;
+    kept.push(current);
+    current = [];
+    if (kept.length > count) kept.shift();
+  }
+  return kept.flat().slice(count === 0 ? Number.POSITIVE_INFINITY : 0);
+}
+
+async function* followLines(path: string, at: { start: number; signal: AbortSignal }): AsyncGenerator<string> {
+  const changes = new ChangeWaiter(path, at.signal);
+  const file = await open(path);
+  let position = at.start;
+  let rest = '';
+  try {
+    for (;;) {
+      const ended = at.signal.aborted;
+      const { bytesRead, buffer } = await file.read({ position });
+      if (bytesRead > 0) {
+        position += bytesRead;
+        const parts = (rest + buffer.toString('utf8', 0, bytesRead)).split('\n');
+        rest = parts.pop()!;
+        yield* parts;
+      } else if (ended) return;
+      else await changes.next();
+    }
+  } finally {
+    changes.close();
+    await file.close();
+  }
+}
+
+/** Resolves when a file may have grown since the last time. */
+class ChangeWaiter {
+  readonly #watcher: FSWatcher;
+  #changed = false;
+  #wake: () => void = () => {};
+
+  constructor(path: string, signal: AbortSignal) {
+    this.#watcher = watch(path, () => this.#notify());
+    signal.addEventListener('abort', () => this.#notify(), { once: true });
+  }
+
+  async next(): Promise<void> {
+    if (!this.#changed) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#changed = false;
+  }
+
+  close(): void {
+    this.#watcher.close();
+  }
+
+  #notify(): void {
+    this.#changed = true;
+    this.#wake();
+  }
+}
