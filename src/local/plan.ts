@@ -1,0 +1,197 @@
+import { join } from 'node:path';
+import { cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
+
+export interface ClusterOptions {
+  /** A DNS label of at most 30 characters. */
+  name: string;
+  nodes: number;
+  /** Port of 127.0.0.1 that the API server answers at. */
+  port: number;
+  /** `/var/lib/sampan` and `/run/sampan`, but in tests. */
+  roots?: { state: string; run: string };
+}
+
+/** Everything that a cluster on one machine consists of, decided before anything is done. */
+export interface ClusterPlan {
+  readonly name: string;
+  readonly port: number;
+  readonly directories: ClusterDirectories;
+  readonly lan: LanPlan;
+  readonly nodes: readonly NodePlan[];
+  readonly serviceCidr: string;
+  readonly clusterCidr: string;
+  readonly nodeCidrPrefix: number;
+  readonly dnsServiceIp: string;
+  readonly clusterDomain: string;
+  /** cgroup path of all pods, below each hierarchy's root. */
+  readonly cgroup: string;
+  readonly server: ProcessPlan;
+  readonly kubeconfig: string;
+  /** What `up` was asked for, so that the next `up` agrees with it. */
+  readonly record: string;
+}
+
+export interface ClusterDirectories {
+  /** Survives a reboot: the store, certificates, containers' content, logs. */
+  readonly state: string;
+  /** Gone at a reboot: sockets, process ids, configuration of the running programs. */
+  readonly run: string;
+  readonly pki: string;
+  readonly logs: string;
+  readonly store: string;
+}
+
+/** The network that joins the nodes: a bridge in a network namespace of its own. */
+export interface LanPlan {
+  readonly netns: string;
+  readonly bridge: string;
+  /** Address of the bridge, where the API server listens. */
+  readonly address: string;
+  readonly prefix: number;
+  readonly apiPort: number;
+}
+
+export interface NodePlan {
+  readonly name: string;
+  readonly netns: string;
+  readonly ip: string;
+  /** Name of the node's link in the LAN's namespace. */
+  readonly lanLink: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly cniConfDir: string;
+  readonly cgroup: string;
+  readonly containerd: ContainerdPlan;
+  readonly agent: ProcessPlan & { readonly stateDir: string };
+}
+
+export interface ContainerdPlan extends ProcessPlan {
+  readonly root: string;
+  readonly state: string;
+  readonly socket: string;
+}
+
+/** A process that outlives the command that starts it. */
+export interface ProcessPlan {
+  readonly configFile: string;
+  readonly logFile: string;
+  /** Holds the process's id and start time. */
+  readonly pidFile: string;
+}
+
+/** Names that stand for something else below the state root. */
+const RESERVED = ['images', 'kubectl'];
+const NODES_MAX = 100;
+const LAN_CIDR = parseCidr('10.89.0.0/24')!;
+const FIRST_NODE = 11;
+
+/** Where clusters live. */
+export const CLUSTER_ROOTS = { state: '/var/lib/sampan', run: '/run/sampan' } as const;
+
+/** Pure. Throws a readable error for options that cannot be. */
+export function planCluster({ name, nodes, port, roots = CLUSTER_ROOTS }: ClusterOptions): ClusterPlan {
+  checkOptions({ name, nodes, port });
+  const directories = planDirectories(join(roots.state, name), join(roots.run, name));
+  const { state, run, logs } = directories;
+  const cgroup = `sampan-${name}`;
+  return {
+    name,
+    port,
+    directories,
+    lan: {
+      netns: `sampan-${name}-lan`,
+      bridge: 'lan',
+      address: formatIp(cidrAddress(LAN_CIDR, 1)),
+      prefix: LAN_CIDR.prefix,
+      apiPort: 6443,
+    },
+    nodes: Array.from({ length: nodes }, (_, index) => planNode({ cluster: name, index, state, run, logs, cgroup })),
+    serviceCidr: '10.96.0.0/16',
+    clusterCidr: '10.244.0.0/16',
+    nodeCidrPrefix: 24,
+    dnsServiceIp: '10.96.0.10',
+    clusterDomain: 'cluster.local',
+    cgroup,
+    server: planProcess('server', { run, logs }),
+    kubeconfig: join(state, 'kubeconfig'),
+    record: join(state, 'cluster.json'),
+  };
+}
+
+function checkOptions({ name, nodes, port }: ClusterOptions): void {
+  checkClusterName(name);
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX)
+    throw new Error(`number of nodes: expected 1 to ${NODES_MAX}, actual: ${nodes}`);
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new Error(`port of the API server: expected 1 to 65535, actual: ${port}`);
+}
+
+/** Throws unless the name can be a cluster's. */
+export function checkClusterName(name: string): void {
+  if (!/^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/.test(name) || RESERVED.includes(name))
+    throw new Error(
+      `cluster name ${JSON.stringify(name)}: expected at most 30 of a-z, 0-9 and "-", beginning and ending with a letter or digit, and none of: ${RESERVED.join(', ')}`,
+    );
+}
+
+function planDirectories(state: string, run: string): ClusterDirectories {
+  return { state, run, pki: join(state, 'pki'), logs: join(state, 'logs'), store: join(state, 'server') };
+}
+
+function planNode(options: {
+  cluster: string;
+  index: number;
+  state: string;
+  run: string;
+  logs: string;
+  cgroup: string;
+}): NodePlan {
+  const name = `node-${options.index + 1}`;
+  const stateDir = join(options.state, 'nodes', name);
+  const runDir = join(options.run, 'nodes', name);
+  const logs = join(options.logs, name);
+  return {
+    name,
+    netns: `sampan-${options.cluster}-${name}`,
+    ip: formatIp(cidrAddress(LAN_CIDR, FIRST_NODE + options.index)),
+    lanLink: `n${options.index + 1}`,
+    stateDir,
+    runDir,
+    cniConfDir: join(runDir, 'cni'),
+    cgroup: `${options.cgroup}/${name}`,
+    containerd: {
+      ...planProcess('containerd', { run: runDir, logs }),
+      root: join(stateDir, 'containerd'),
+      state: join(runDir, 'containerd'),
+      socket: join(runDir, 'containerd.sock'),
+    },
+    agent: { ...planProcess('agent', { run: runDir, logs }), stateDir: join(stateDir, 'agent') },
+  };
+}
+
+function planProcess(name: string, at: { run: string; logs: string }): ProcessPlan {
+  return {
+    configFile: join(at.run, name === 'containerd' ? 'containerd.toml' : `${name}.json`),
+    logFile: join(at.logs, `${name}.log`),
+    pidFile: join(at.run, `${name}.pid`),
+  };
+}
+
+/** True for the names of this cluster's network namespaces, whatever its number of nodes was. */
+export function ownsNetns(cluster: string, netns: string): boolean {
+  const prefix = `sampan-${cluster}-`;
+  return netns.startsWith(prefix) && /^(lan|node-\d+)$/.test(netns.slice(prefix.length));
+}
+
+/** The plan as a table for people. */
+export function describePlan(plan: ClusterPlan): string {
+  const rows = [
+    ['cluster', plan.name],
+    ['API server', `https://127.0.0.1:${plan.port} (nodes: https://${plan.lan.address}:${plan.lan.apiPort})`],
+    ['pods, services', `${plan.clusterCidr}, ${plan.serviceCidr} (DNS ${plan.dnsServiceIp}, ${plan.clusterDomain})`],
+    ['state', plan.directories.state],
+    ['running', plan.directories.run],
+    ...plan.nodes.map((node) => [node.name, `${node.ip} in network namespace ${node.netns}`]),
+  ] as const;
+  return rows.map(([key, value]) => `${key.padEnd(16)}${value}\n`).join('');
+}
