@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { encode } from 'dns-packet';
 import { endpointSlices } from '../api/kinds/endpointslice.ts';
 import { namespaces } from '../api/kinds/namespace.ts';
@@ -81,6 +83,17 @@ export function queryPacket(
     12 + name.replace(/^\.$/, '').length + (name === '.' ? 1 : 2),
   );
   return packet;
+}
+
+export const LOCALHOST = '127.0.0.1';
+
+/** Sends one datagram to a server on this machine and resolves with what comes back. */
+export async function askUdp(port: number, packet: Buffer): Promise<Buffer> {
+  const socket = createSocket('udp4');
+  socket.send(packet, port, LOCALHOST);
+  const [response] = (await once(socket, 'message')) as [Buffer];
+  socket.close();
+  return response;
 }
 
 export function namespace(name: string): Namespace {

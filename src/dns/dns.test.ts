@@ -10,11 +10,10 @@ import { services } from '../api/kinds/service.ts';
 import { silentLogger } from '../lib/log.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { PlainInformers } from '../testing/plain-informers.ts';
-import { namespace, queryPacket, service, slice } from './dns.fixture.ts';
+import { askUdp, LOCALHOST, namespace, queryPacket, service, slice } from './dns.fixture.ts';
 import { type DnsOptions, startDns } from './dns.ts';
 import { formatResponse } from './zone-file.ts';
 
-const LOCALHOST = '127.0.0.1';
 const WEB = 'web.default.svc.cluster.local';
 
 async function startTestDns(t: TestContext, options: Partial<DnsOptions> = {}) {
@@ -37,14 +36,6 @@ async function startTestDns(t: TestContext, options: Partial<DnsOptions> = {}) {
     ...options,
   });
   return { dns, clock, informers, ending, port: dns.addresses[0]!.port };
-}
-
-async function askUdp(port: number, packet: Buffer): Promise<Buffer> {
-  const socket = createSocket('udp4');
-  socket.send(packet, port, LOCALHOST);
-  const [response] = (await once(socket, 'message')) as [Buffer];
-  socket.close();
-  return response;
 }
 
 function framed(...packets: readonly Buffer[]): Buffer {
