@@ -7,8 +7,9 @@ import type { SubresourceHandler } from '../options.ts';
 import { type AgentsOptions, createAgents } from './agent.ts';
 import { podLogs } from './logs.ts';
 import type { FindObject } from './pod.ts';
+import { servePortForward } from './port-forward.ts';
 import { refuseUpgrade } from './refuse.ts';
-import { serveWebSocket, type UpgradeRequest } from './session.ts';
+import { type SessionOptions, serveWebSocket, type UpgradeRequest } from './session.ts';
 import { serveSpdy } from './spdy-session.ts';
 import { isSpdy } from './spdy-upgrade.ts';
 
@@ -19,7 +20,7 @@ export interface StreamingOptions extends AgentsOptions {
   log: Logger;
 }
 
-/** What the API server needs for `kubectl exec`, `attach` and `logs`. */
+/** What the API server needs for `kubectl exec`, `attach`, `port-forward` and `logs`. */
 export interface Streaming {
   /** For {@link ServeOptions.onUpgrade}: never throws, errors are answers. */
   onUpgrade(upgrade: Upgrade): void;
@@ -36,26 +37,38 @@ export function createStreaming(options: StreamingOptions): Streaming {
   return {
     onUpgrade(upgrade) {
       const request = podUpgrade(upgrade);
-      if (request) void (isSpdy(request.request) ? serveSpdy(session, request) : serveWebSocket(session, request));
+      if (request) void serve(session, request);
       else refuseUpgrade(upgrade.socket, new ApiError('NotFound', 'the server could not find the requested resource'));
     },
     subresources: [
       podSubresource('log', ['GET'], (request, object) =>
         podLogs({ find: options.find, agents }, { pod: object as Pod, query: request.query, signal: request.signal }),
       ),
-      ...['exec', 'attach'].map((name) => podSubresource(name, ['GET', 'POST'], upgradeRequired)),
+      ...['exec', 'attach', 'portforward'].map((name) => podSubresource(name, ['GET', 'POST'], upgradeRequired)),
     ],
     close: () => agents.close(),
   };
 }
 
-const POD_PATH = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/(exec|attach)$/;
+function serve(session: SessionOptions & { clock: Clock }, request: UpgradeRequest): Promise<void> {
+  if (request.subresource === 'portforward') return servePortForward(session, request);
+  return isSpdy(request.request) ? serveSpdy(session, request) : serveWebSocket(session, request);
+}
+
+const POD_PATH = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/(exec|attach|portforward)$/;
 
 function podUpgrade({ request, raw, socket, head }: Upgrade): UpgradeRequest | undefined {
   const [, namespace, name, subresource] = POD_PATH.exec(request.path) ?? [];
   if (namespace === undefined || name === undefined) return undefined;
   const pod = { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) };
-  return { request: raw, socket, head, pod, subresource: subresource as 'exec' | 'attach', query: request.query };
+  return {
+    request: raw,
+    socket,
+    head,
+    pod,
+    subresource: subresource as UpgradeRequest['subresource'],
+    query: request.query,
+  };
 }
 
 function podSubresource(

@@ -7,6 +7,7 @@ import { type Agents, CHANNEL_PROTOCOL, MAX_FRAME_BYTES, UpgradeRefused } from '
 import { joinWebSockets } from './pipe.ts';
 import { chooseContainer, type FindObject, findNode, findPod, flag, type PodName } from './pod.ts';
 import { refuseUpgrade } from './refuse.ts';
+import { offeredProtocols } from './websocket.ts';
 
 export interface SessionOptions {
   find: FindObject;
@@ -21,7 +22,7 @@ export interface UpgradeRequest {
   readonly socket: Duplex;
   readonly head: Buffer;
   readonly pod: PodName;
-  readonly subresource: 'exec' | 'attach';
+  readonly subresource: 'exec' | 'attach' | 'portforward';
   readonly query: URLSearchParams;
 }
 
@@ -97,11 +98,6 @@ function checkProtocols(request: IncomingMessage): void {
       `unable to negotiate a subprotocol: client supports ${list(offered)}, server supports ${list(PROTOCOLS)}`,
     );
   }
-}
-
-export function offeredProtocols(request: IncomingMessage): string[] {
-  const header = request.headers['sec-websocket-protocol'] ?? '';
-  return header.split(',').map((protocol) => protocol.trim());
 }
 
 function list(protocols: readonly string[]): string {

@@ -1,11 +1,11 @@
 import type { WebSocket } from 'ws';
 import { ApiError } from '../../api/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { SpdyConnection, type SpdyStream } from '../../lib/spdy/connection.ts';
 import { UpgradeRefused } from './agent.ts';
 import { AGENT_CLOSED, Channel, onChannelMessages, sendFrom } from './channel.ts';
 import { refuseUpgrade } from './refuse.ts';
 import { locate, type SessionOptions, type SessionTarget, type UpgradeRequest } from './session.ts';
-import { SpdyConnection, type SpdyStream } from '../../lib/spdy/connection.ts';
 import { acceptSpdy, negotiateSpdy } from './spdy-upgrade.ts';
 
 const PROTOCOL = 'v4.channel.k8s.io';

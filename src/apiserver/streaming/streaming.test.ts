@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { createRequire } from 'node:module';
+import { type Duplex, duplexPair, type Writable } from 'node:stream';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
+import { SpdyClient } from '../../lib/spdy/client.ts';
+import type { SpdyStream } from '../../lib/spdy/connection.ts';
 import { pair, type StreamingFixture, startFixture, text } from './streaming.fixture.ts';
 
+const { Receiver } = createRequire(import.meta.url)('ws') as { Receiver: new (options: object) => Writable };
 const PODS = '/api/v1/namespaces/default/pods';
 
 interface ConnectOptions {
@@ -252,4 +257,140 @@ test('logs: a client that goes away ends the agent’s stream', async () => {
   await once(response, 'data');
   sent.destroy();
   await ended;
+});
+
+async function connectSpdy(fixture: StreamingFixture, path: string, protocol: string): Promise<SpdyClient> {
+  const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol };
+  const tls = { ca: text(fixture.files, 'ca.crt'), ...pair(fixture.files, 'admin') };
+  const target = { host: '127.0.0.1', port: fixture.port, path, method: 'POST', agent: false as const };
+  const sent = httpsRequest({ ...target, headers, ...tls }).end();
+  const [response, transport] = (await Promise.race([once(sent, 'upgrade'), once(sent, 'response')])) as [
+    IncomingMessage,
+    Duplex | undefined,
+  ];
+  if (response.statusCode !== 101 || !transport) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    throw new Error(`${response.statusCode} ${Buffer.concat(chunks)}`);
+  }
+  return new SpdyClient({ transport, onClose: () => {} });
+}
+
+async function textOf(stream: SpdyStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+const frame = (channel: number, data: string) => Buffer.concat([Buffer.from([channel]), Buffer.from(data)]);
+
+test('exec over SPDY: streams become channels, the status comes last', async () => {
+  await using fixture = await startFixture();
+  const fromClient: string[] = [];
+  fixture.agent.onSocket = (socket) => {
+    socket.on('message', (data: Buffer) => {
+      fromClient.push(`${data[0]} ${data[0] === 255 ? data[1] : data.subarray(1)}`);
+      if (data[0] !== 255) return;
+      socket.send(frame(1, 'out'));
+      socket.send(frame(2, 'err'));
+      socket.send(frame(3, '{"status":"Success"}'), () => socket.close(1000));
+    });
+  };
+  const query = 'command=x&stdin=1&stdout=1&stderr=1';
+  const client = await connectSpdy(fixture, `${PODS}/web/exec?${query}`, 'v5.channel.k8s.io, v4.channel.k8s.io');
+  const streams: SpdyStream[] = [];
+  for (const streamtype of ['error', 'stdin', 'stdout', 'stderr']) streams.push(await client.open({ streamtype }));
+  const [error, stdin, stdout, stderr] = streams as [SpdyStream, SpdyStream, SpdyStream, SpdyStream];
+  stdin.end('hello');
+  assert.deepEqual(await Promise.all([stdout, stderr, error].map(textOf)), ['out', 'err', '{"status":"Success"}']);
+  assert.deepEqual(fromClient, ['0 hello', '255 0']);
+});
+
+test('exec over SPDY: an agent that is lost is a failure on the error stream', async () => {
+  await using fixture = await startFixture();
+  fixture.agent.onSocket = (socket) => socket.terminate();
+  const client = await connectSpdy(fixture, `${PODS}/web/exec?command=x&stdout=1`, 'v4.channel.k8s.io');
+  const error = await client.open({ streamtype: 'error' });
+  const stdout = await client.open({ streamtype: 'stdout' });
+  stdout.resume();
+  assert.equal((JSON.parse(await textOf(error)) as { status: string }).status, 'Failure');
+});
+
+test('exec over SPDY: refusals are plain answers', async () => {
+  await using fixture = await startFixture();
+  const refused = (path: string, protocol: string) => assert.rejects(connectSpdy(fixture, `${PODS}/${path}`, protocol));
+  await refused('nobody/exec?command=x&stdout=1', 'v4.channel.k8s.io');
+  await assert.rejects(connectSpdy(fixture, `${PODS}/web/exec?command=x&stdout=1`, 'v2.channel.k8s.io'), {
+    message:
+      '403 unable to negotiate protocol: client supports [v2.channel.k8s.io], server accepts [v4.channel.k8s.io]',
+  });
+});
+
+/** By hand: the subprotocol's name is one that `ws` clients refuse to ask for. */
+async function connectTunnel(fixture: StreamingFixture): Promise<SpdyClient> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+    'sec-websocket-protocol': 'SPDY/3.1+portforward.k8s.io',
+  };
+  const tls = { ca: text(fixture.files, 'ca.crt'), ...pair(fixture.files, 'admin') };
+  const target = { host: '127.0.0.1', port: fixture.port, path: `${PODS}/web/portforward`, agent: false as const };
+  const sent = httpsRequest({ ...target, headers, ...tls }).end();
+  const [response, socket] = (await once(sent, 'upgrade')) as [IncomingMessage, Duplex];
+  assert.equal(response.headers['sec-websocket-protocol'], 'SPDY/3.1+portforward.k8s.io');
+  const [inner, transport] = duplexPair();
+  inner.on('data', (data: Buffer) => socket.write(maskedFrame(data)));
+  inner.on('end', () => socket.destroy());
+  const receiver = new Receiver({ isServer: false });
+  receiver.on('message', (data: Buffer) => inner.write(data));
+  socket.pipe(receiver);
+  return new SpdyClient({ transport, onClose: () => {} });
+}
+
+/** A binary message of under 64 KiB; the mask of a test may be all zeros. */
+function maskedFrame(data: Buffer): Buffer {
+  const header = Buffer.from([0x82, 0x80 | 126, data.length >> 8, data.length & 255, 0, 0, 0, 0]);
+  return Buffer.concat(
+    data.length < 126 ? [Buffer.from([0x82, 0x80 | data.length, 0, 0, 0, 0]), data] : [header, data],
+  );
+}
+
+const FORWARDS: [string, (fixture: StreamingFixture) => Promise<SpdyClient>][] = [
+  ['over SPDY', (fixture) => connectSpdy(fixture, `${PODS}/web/portforward`, 'portforward.k8s.io')],
+  ['through a WebSocket tunnel', connectTunnel],
+];
+
+for (const [name, open] of FORWARDS) {
+  test(`port-forward ${name}: each connection has its own WebSocket to the agent, and its own end`, async () => {
+    await using fixture = await startFixture();
+    fixture.agent.onSocket = (socket) => {
+      socket.on('message', (data: Buffer) => {
+        if (data[0] === 255) socket.close(1000);
+        else socket.send(frame(1, `echo ${data.subarray(1)}`));
+      });
+    };
+    const client = await open(fixture);
+    for (const requestid of ['0', '1']) {
+      const error = await client.open({ streamtype: 'error', port: '80', requestid });
+      const data = await client.open({ streamtype: 'data', port: '80', requestid });
+      error.end();
+      data.end('hello');
+      assert.deepEqual(await Promise.all([data, error].map(textOf)), ['echo hello', '']);
+    }
+    assert.deepEqual(fixture.agent.paths, ['/portForward/default/web?port=80', '/portForward/default/web?port=80']);
+    client.close();
+  });
+}
+
+test('port-forward: what the agent refuses is said on the error stream', async () => {
+  await using fixture = await startFixture();
+  fixture.agent.refuse = { status: 500, body: 'nothing listens on port 81' };
+  const client = await connectTunnel(fixture);
+  const error = await client.open({ streamtype: 'error', port: '81', requestid: '7' });
+  const data = await client.open({ streamtype: 'data', port: '81', requestid: '7' });
+  data.resume();
+  assert.equal(await textOf(error), 'nothing listens on port 81');
+  client.close();
 });
