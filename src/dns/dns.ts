@@ -4,9 +4,9 @@ import type { Logger } from '../lib/log.ts';
 import { createForwarder } from './forward.ts';
 import type { DnsLimits, ListenAddress } from './listen.ts';
 import { createDnsMetrics, type DnsMetrics } from './metrics.ts';
-import { Responder } from './responder.ts';
+import { type Forwarder, Responder } from './responder.ts';
 import { type Listener, serve } from './server.ts';
-import { type Tracker, trackServices } from './tracker.ts';
+import { trackServices } from './tracker.ts';
 import { Zone } from './zone.ts';
 
 export interface DnsOptions {
@@ -49,7 +49,7 @@ export interface Dns {
   readonly ready: boolean;
 }
 
-const LIMITS: DnsLimits = { tcpConnections: 256, tcpIdleMs: 10_000, tcpPending: 64, udpPending: 1024 };
+const LIMITS: DnsLimits = { tcpConnections: 256, tcpIdleMs: 10_000, tcpPending: 64, upstreamPending: 1024 };
 
 /**
  * Serves the cluster's names (Kubernetes DNS-Based Service Discovery 1.1) from what the caches know. Rejects with the
@@ -63,10 +63,17 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     reverseCidrs: options.reverseCidrs ?? ['10.96.0.0/16', '10.244.0.0/16'],
     ttlSeconds: options.ttlSeconds ?? 5,
   });
-  const tracker = trackServices({ zone, informers, clock });
-  const responder = createResponder({ options, zone, tracker, metrics });
   const limits = { ...LIMITS, ...options.limits };
-  const listeners = await openAll(options.listen, (listen) => serve({ listen, responder, metrics, clock, limits }));
+  const forwarder = createUpstreams(options, limits, metrics);
+  const tracker = trackServices({ zone, informers, clock });
+  const { random } = options;
+  const ready = () => tracker.ready;
+  const responder = new Responder({ zone, ready, random, metrics, ...(forwarder && { forwarder }) });
+  const open = (listen: ListenAddress) => serve({ listen, responder, metrics, clock, limits });
+  const listeners = await openAll(options.listen, open).catch((error) => {
+    tracker.stop();
+    throw error;
+  });
   const stop = () => {
     tracker.stop();
     for (const listener of listeners) listener.close();
@@ -84,19 +91,11 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
   };
 }
 
-interface ResponderParts {
-  readonly options: DnsOptions;
-  readonly zone: Zone;
-  readonly tracker: Tracker;
-  readonly metrics: DnsMetrics;
-}
-
-function createResponder({ options, zone, tracker, metrics }: ResponderParts): Responder {
-  const { upstreams = [], upstreamTimeoutMs = 2000, random, clock, signal } = options;
-  const common = { zone, ready: () => tracker.ready, random, metrics };
-  if (upstreams.length === 0) return new Responder(common);
-  const forwarder = createForwarder({ upstreams, timeoutMs: upstreamTimeoutMs, random, clock, metrics, signal });
-  return new Responder({ ...common, forwarder });
+function createUpstreams(options: DnsOptions, limits: DnsLimits, metrics: DnsMetrics): Forwarder | undefined {
+  const { upstreams = [], upstreamTimeoutMs: timeoutMs = 2000, random, clock, signal } = options;
+  if (upstreams.length === 0) return undefined;
+  const pendingMax = limits.upstreamPending;
+  return createForwarder({ upstreams, timeoutMs, pendingMax, random, clock, metrics, signal });
 }
 
 /** All or none. */

@@ -13,6 +13,8 @@ export interface ForwarderOptions {
   /** `address` or `address:port` (`[address]:port` for IPv6), tried in this order. */
   readonly upstreams: readonly string[];
   readonly timeoutMs: number;
+  /** Questions that may be under way; more fail at once. */
+  readonly pendingMax: number;
   /** In [0, 1): message ids towards upstreams. */
   readonly random: () => number;
   readonly clock: Clock;
@@ -33,14 +35,21 @@ const exchanges: Readonly<Record<Proto, Exchange>> = { udp: exchangeUdp, tcp: ex
 /** Asks upstreams for what is not of this cluster. Throws a RangeError for an upstream that is no address. */
 export function createForwarder(options: ForwarderOptions): Forwarder {
   const upstreams = options.upstreams.map(parseUpstream);
-  const ask = async (message: Buffer, proto: Proto): Promise<Buffer | undefined> => {
+  let pending = 0;
+  const askEach = async (message: Buffer, proto: Proto): Promise<Buffer | undefined> => {
     for (const upstream of upstreams) {
       if (options.signal.aborted) break;
       const response = await exchanges[proto](message, upstream, options).catch(() => undefined);
       if (response) return response;
     }
-    options.metrics.forwardFailures++;
     return undefined;
+  };
+  const ask = async (message: Buffer, proto: Proto): Promise<Buffer | undefined> => {
+    const isFull = pending >= options.pendingMax;
+    pending += isFull ? 0 : 1;
+    const response = isFull ? undefined : await askEach(message, proto).finally(() => pending--);
+    if (!response) options.metrics.forwardFailures++;
+    return response;
   };
   return {
     forward: async (query, proto) => {

@@ -23,6 +23,6 @@ export interface DnsLimits {
   readonly tcpIdleMs: number;
   /** Queries of one connection that may wait for an upstream. */
   readonly tcpPending: number;
-  /** Queries over UDP that may wait for an upstream. */
-  readonly udpPending: number;
+  /** Queries that may wait for upstreams in all; others fail at once, and cluster names are answered as ever. */
+  readonly upstreamPending: number;
 }

@@ -35,8 +35,7 @@ function growBuffer(socket: Socket): void {
   }
 }
 
-function answerUdp(socket: Socket, { responder, metrics, limits }: ServeOptions): void {
-  let pending = 0;
+function answerUdp(socket: Socket, { responder }: ServeOptions): void {
   let closed = false;
   socket.on('close', () => {
     closed = true;
@@ -45,14 +44,9 @@ function answerUdp(socket: Socket, { responder, metrics, limits }: ServeOptions)
     if (!closed) socket.send(response, port, address);
   };
   socket.on('message', (packet, { port, address }) => {
-    if (pending >= limits.udpPending) return void metrics.dropped++;
     const response = responder.respond(packet, 'udp');
     if (!response) return;
-    if (Buffer.isBuffer(response)) return send(response, port, address);
-    pending++;
-    void response.then((late) => {
-      pending--;
-      send(late, port, address);
-    });
+    if (Buffer.isBuffer(response)) send(response, port, address);
+    else void response.then((late) => send(late, port, address));
   });
 }
