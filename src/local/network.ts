@@ -1,5 +1,6 @@
-import { ipBatch, listNetns, setSysctls } from '../host/netns.ts';
-import type { ClusterPlan, NodePlan } from './plan.ts';
+import { run } from '../host/exec.ts';
+import { deleteNetns, hasLink, ipBatch, listNetns, setSysctls } from '../host/netns.ts';
+import { type ClusterPlan, type NodePlan, ownsNetns } from './plan.ts';
 
 /** `ip` commands that make a cluster's network, in the order of the stages; within a stage all may run at once. */
 export interface NetworkScript {
@@ -11,6 +12,9 @@ export interface NetworkScript {
   readonly nodes: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Comes last in every namespace, so that it tells a whole one from what an interrupted start left. */
+const LAST_LINE = 'route add unreachable default';
+
 /** Pure. `existing` names the namespaces that are there already: they are taken as complete. */
 export function networkScript(plan: ClusterPlan, existing: ReadonlySet<string>): NetworkScript {
   const nodes = plan.nodes.filter((node) => !existing.has(node.netns));
@@ -18,7 +22,11 @@ export function networkScript(plan: ClusterPlan, existing: ReadonlySet<string>):
   const names = [...(makesLan ? [plan.lan.netns] : []), ...nodes.map((node) => node.netns)];
   return {
     namespaces: names.map((name) => `netns add ${name}`),
-    lan: [...(makesLan ? bridgeLines(plan) : []), ...nodes.flatMap((node) => linkLines(plan, node))],
+    lan: [
+      ...(makesLan ? bridgeLines(plan) : []),
+      ...nodes.flatMap((node) => linkLines(plan, node)),
+      ...(makesLan ? [LAST_LINE] : []),
+    ],
     nodes: new Map(nodes.map((node) => [node.netns, nodeLines(plan, node)])),
   };
 }
@@ -29,7 +37,6 @@ function bridgeLines({ lan }: ClusterPlan): string[] {
     `link add ${lan.bridge} type bridge`,
     `address add ${lan.address}/${lan.prefix} dev ${lan.bridge}`,
     `link set ${lan.bridge} up`,
-    'route add unreachable default',
   ];
 }
 
@@ -51,7 +58,7 @@ function nodeLines(plan: ClusterPlan, node: NodePlan): string[] {
     `address add ${node.ip}/${plan.lan.prefix} dev eth0`,
     'link set eth0 up',
     `route add ${plan.serviceCidr} dev eth0 src ${node.ip}`,
-    'route add unreachable default',
+    LAST_LINE,
   ];
 }
 
@@ -64,12 +71,34 @@ const NODE_SYSCTLS = {
 
 /** Makes what is missing of a cluster's network. The machine's own namespace gets no link and no address. */
 export async function applyNetwork(plan: ClusterPlan): Promise<void> {
-  const existing = new Set(listNetns(`sampan-${plan.name}-`));
-  const script = networkScript(plan, existing);
+  const script = networkScript(plan, await keepComplete(plan));
   await ipBatch(script.namespaces);
   await ipBatch(script.lan, plan.lan.netns);
-  await Promise.all([
-    ...[...script.nodes].map(([netns, lines]) => ipBatch(lines, netns)),
-    ...[...script.nodes.keys()].map((netns) => setSysctls(netns, NODE_SYSCTLS)),
-  ]);
+  await Promise.all([...script.nodes].map(([netns, lines]) => prepareNode(netns, lines)));
+}
+
+async function prepareNode(netns: string, lines: readonly string[]): Promise<void> {
+  await setSysctls(netns, NODE_SYSCTLS);
+  await ipBatch(lines, netns);
+}
+
+/** Deletes what an interrupted start left half-made; resolves with the namespaces that stay. */
+async function keepComplete(plan: ClusterPlan): Promise<Set<string>> {
+  const there = listNetns(`sampan-${plan.name}-`).filter((name) => ownsNetns(plan.name, name));
+  const checked = await Promise.all(there.map(async (name) => ({ name, complete: await isComplete(name) })));
+  const complete = new Set(checked.filter((entry) => entry.complete).map((entry) => entry.name));
+  // Nodes hang on the LAN: without it, none is complete.
+  if (!complete.has(plan.lan.netns)) complete.clear();
+  for (const node of plan.nodes) {
+    if (!there.includes(node.netns) || complete.has(node.netns)) continue;
+    if (complete.has(plan.lan.netns) && (await hasLink(plan.lan.netns, node.lanLink)))
+      await ipBatch([`link delete ${node.lanLink}`], plan.lan.netns);
+  }
+  for (const name of there) if (!complete.has(name)) await deleteNetns(name);
+  return complete;
+}
+
+async function isComplete(netns: string): Promise<boolean> {
+  const { stdout } = await run(['ip', '-n', netns, 'route', 'show', 'type', 'unreachable']);
+  return stdout.includes('default');
 }

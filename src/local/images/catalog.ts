@@ -1,0 +1,93 @@
+import { PAUSE_IMAGE } from '../containerd.ts';
+import type { ImageFile, ImageSpec } from './spec.ts';
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Users that Debian's packages expect. */
+const ACCOUNTS: Readonly<Record<string, ImageFile>> = {
+  '/etc/passwd': {
+    text: [
+      'root:x:0:0:root:/root:/bin/sh',
+      'www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin',
+      'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
+      '',
+    ].join('\n'),
+  },
+  '/etc/group': { text: ['root:x:0:', 'adm:x:4:', 'www-data:x:33:', 'nogroup:x:65534:', ''].join('\n') },
+  '/root': { directory: true, mode: 0o700 },
+  '/tmp': { directory: true, mode: 0o1777 },
+};
+
+/** Programs of busybox that people type in containers. */
+const APPLETS = (
+  'sh ash [ test true false echo printf printenv env cat head tail less more grep egrep sed awk sort uniq wc cut tr tee xargs ' +
+  'ls cp mv rm mkdir rmdir ln touch chmod chown find stat du df mount umount ps top kill killall pidof sleep date uname hostname ' +
+  'id whoami vi clear reset seq yes dd od hexdump md5sum sha256sum base64 tar gzip gunzip zcat unzip ' +
+  'ip ifconfig route netstat ping ping6 traceroute nc telnet wget nslookup arp httpd timeout watch which basename dirname ' +
+  'realpath readlink tty usleep'
+).split(' ');
+
+function applets(names: readonly string[]): Record<string, ImageFile> {
+  return Object.fromEntries(names.map((name) => [`/bin/${name}`, { link: 'busybox' }]));
+}
+
+const pause: ImageSpec = {
+  names: [PAUSE_IMAGE],
+  packages: ['busybox-static'],
+  entrypoint: ['/bin/busybox', 'sleep', 'infinity'],
+};
+
+const busybox: ImageSpec = {
+  names: ['docker.io/library/busybox:latest'],
+  packages: ['busybox-static'],
+  files: { ...ACCOUNTS, ...applets(APPLETS) },
+  env: { PATH },
+  cmd: ['sh'],
+};
+
+/** The server block lies where upstream's image has it, so that a volume over conf.d replaces it. */
+const NGINX_DEFAULT_SITE = `server {
+    listen 80;
+    server_name localhost;
+
+    location / {
+        root /usr/share/nginx/html;
+        index index.html index.htm;
+    }
+}
+`;
+
+const nginx: ImageSpec = {
+  names: ['docker.io/library/nginx:latest', 'docker.io/bprashanth/nginxhttps:1.0'],
+  packages: ['nginx-light', 'busybox-static'],
+  files: {
+    ...ACCOUNTS,
+    ...applets(APPLETS),
+    '/etc/nginx/conf.d/default.conf': { text: NGINX_DEFAULT_SITE },
+    '/var/log/nginx': { directory: true },
+    '/var/log/nginx/access.log': { link: '/dev/stdout' },
+    '/var/log/nginx/error.log': { link: '/dev/stderr' },
+    '/run': { directory: true },
+    '/var/lib/nginx': { directory: true },
+  },
+  env: { PATH },
+  cmd: ['nginx', '-g', 'daemon off;'],
+  exposedPorts: ['80/tcp'],
+  stopSignal: 'SIGQUIT',
+};
+
+const curl: ImageSpec = {
+  names: ['docker.io/radial/busyboxplus:curl'],
+  packages: ['busybox-static', 'curl', 'ca-certificates'],
+  exclude: ['openssl'],
+  files: {
+    ...ACCOUNTS,
+    ...applets(APPLETS),
+    '/etc/ssl/certs/ca-certificates.crt': { join: '/usr/share/ca-certificates' },
+  },
+  env: { PATH },
+  cmd: ['sh'],
+};
+
+/** The images of the examples; the first is the one that every pod needs. */
+export const imageCatalog: readonly ImageSpec[] = [pause, busybox, nginx, curl];
