@@ -1,17 +1,11 @@
-import { type Room, roomOf, rooms } from './law.ts';
-import { listFiles } from './source.ts';
+import { type Room, rooms } from './law.ts';
 
 export const BEGIN = '<!-- rooms: drawn from test/law.ts by `node test/architecture.ts --write` -->';
 export const END = '<!-- rooms: end -->';
 
-/** Rooms that have files. */
-export function existingRooms(): string[] {
-  return rooms.map(({ name }) => name).filter((name) => listFiles(`src/${name}`).some((path) => roomOf(path) === name));
-}
-
-/** The picture and the table of those rooms that exist. */
-export function renderRooms(existing: readonly string[]): string {
-  const present = rooms.filter(({ name }) => existing.includes(name));
+/** The picture and the table of rooms; those that are planned come when they have files. */
+export function renderRooms(all: readonly Room[] = rooms): string {
+  const present = all.filter(({ planned }) => !planned);
   return [BEGIN, '', '```text', ...layerLines(present), '```', '', ...tableLines(present), '', END].join('\n');
 }
 

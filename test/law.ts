@@ -6,6 +6,8 @@ export interface Room {
   readonly purpose: string;
   /** Rooms that its files may import, besides their own. */
   readonly mayImport: readonly string[];
+  /** Its law stands before its first file. */
+  readonly planned?: true;
 }
 
 /** In reading order: a room imports only from rooms above it. */
@@ -80,16 +82,19 @@ export const rooms: readonly Room[] = [
     name: 'ingress',
     purpose: 'Ingress rules to an HTTP reverse proxy',
     mayImport: ['lib', 'api', 'client', 'servicemap'],
+    planned: true,
   },
   {
     name: 'loadbalancer',
     purpose: 'addresses for Services of type LoadBalancer, and the path from them to nodes',
     mayImport: ['lib', 'api', 'client', 'servicemap', 'host'],
+    planned: true,
   },
   {
     name: 'console',
     purpose: 'the web console',
     mayImport: ['lib', 'api', 'client'],
+    planned: true,
   },
   {
     name: 'local',
@@ -189,6 +194,12 @@ export function lawViolations(files: readonly SourceFile[]): Violation[] {
 function toImporter(file: SourceFile): Importer {
   const room = rooms.find(({ name }) => name === roomOf(file.path));
   return { file, room, imports: importsOf(file.text) };
+}
+
+/** Rooms whose row says that they are there while they have no files, and the other way round. */
+export function misplacedRooms(paths: readonly string[]): string[] {
+  const existing = new Set(paths.map(roomOf));
+  return rooms.filter(({ name, planned }) => existing.has(name) === (planned === true)).map(({ name }) => name);
 }
 
 /** `dns` of `src/dns/zone.ts`. */
