@@ -22,10 +22,11 @@ test('the law itself: rooms import rooms above them only', () => {
 });
 
 test('the law itself: what it names as shared or as a parent is there', () => {
-  for (const { folder, shared, parents } of siblings) {
+  for (const { folder, shared, parents, belongs } of siblings) {
     const names = listFiles(folder).map((path) => path.slice(folder.length + 1).split(/[/.]/)[0]);
     if (names.length > 0)
-      for (const name of [...shared, ...parents]) assert.ok(names.includes(name), `${folder}/${name}`);
+      for (const name of [...shared, ...parents, ...Object.keys(belongs)])
+        assert.ok(names.includes(name), `${folder}/${name}`);
   }
 });
 
@@ -76,7 +77,8 @@ const accepted: readonly (readonly [path: string, text: string])[] = [
   ['src/dns/a.fixture.ts', "import { b } from '../testing/b.ts';"],
   ['src/apiserver/a.ts', "import { b } from '../store/b.ts';"],
   ['src/controllers/start.ts', "import { b } from './b.ts';\nimport { c } from './c.ts';"],
-  ['src/controllers/a/x.ts', "import { b } from './y.ts';\nimport { c } from '../lib/c.ts';"],
+  ['src/controllers/a/x.ts', "import { b } from './y.ts';\nimport { c } from '../../lib/c.ts';"],
+  ['src/controllers/deployment-status.ts', "import { b } from './rollout.ts';\nimport { c } from './common.ts';"],
   ['src/controllers/a.test.ts', "import { a } from './a.ts';\nimport { start } from './start.ts';"],
   ['src/host/a.ts', "import { spawn } from 'node:child_process';"],
   ['src/main/a.ts', 'process.exit(Number(process.env.CODE));'],

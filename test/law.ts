@@ -133,16 +133,24 @@ export const rooms: readonly Room[] = [
 
 /** Parts of a folder that know nothing of each other; what two of them need goes up to what they share. */
 export interface Siblings {
+  /** A part is a file, or everything in a folder, right below. */
   readonly folder: string;
-  /** A part is a file, or everything in a folder, right below `folder`. */
+  /** What every part may import. */
   readonly shared: readonly string[];
   /** Files that put the parts together: they may import every part, and no part imports them. */
   readonly parents: readonly string[];
+  /** Files that make one part with the file that they are listed for. */
+  readonly belongs: Readonly<Record<string, string>>;
 }
 
 export const siblings: readonly Siblings[] = [
-  { folder: 'src/controllers', shared: ['lib'], parents: ['start'] },
-  { folder: 'src/proxy', shared: ['contract'], parents: ['start'] },
+  {
+    folder: 'src/controllers',
+    shared: ['options', 'common', 'backends'],
+    parents: ['start'],
+    belongs: { 'deployment-status': 'deployment', rollout: 'deployment' },
+  },
+  { folder: 'src/proxy', shared: [], parents: ['start'], belongs: {} },
 ];
 
 /** Rooms in which nothing opens a socket. */
@@ -241,9 +249,11 @@ function siblingsKeepApart({ file, imports }: Importer) {
   });
 }
 
-/** `deployment` of `src/controllers/deployment.ts` and of `src/controllers/deployment/rollout.test.ts`. */
-function partOf({ folder }: Siblings, path: string): string | undefined {
-  return path.startsWith(`${folder}/`) ? path.slice(folder.length + 1).split(/[/.]/)[0] : undefined;
+/** `deployment` of `src/controllers/deployment.ts` and of `src/controllers/rollout.test.ts`. */
+function partOf({ folder, belongs }: Siblings, path: string): string | undefined {
+  if (!path.startsWith(`${folder}/`)) return undefined;
+  const stem = path.slice(folder.length + 1).split(/[/.]/)[0]!;
+  return belongs[stem] ?? stem;
 }
 
 function commandsInHostOnly({ file, room, imports }: Importer) {
