@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -16,6 +17,10 @@ export interface Credentials {
   readonly authorization: string | undefined;
   /** Subject of a client certificate that the CA signed. */
   readonly certificate: { readonly commonName: string; readonly organizations: readonly string[] } | undefined;
+  /** The client's certificate as it was sent, trusted or not: the same object for all requests of a connection. */
+  readonly peer?: X509Certificate | undefined;
+  /** Repeated headers apart, as impersonation needs them. */
+  readonly headers?: IncomingMessage['headersDistinct'];
 }
 
 export interface ServeOptions {
@@ -131,6 +136,8 @@ async function toRequest(options: ServeOptions, raw: IncomingMessage, signal: Ab
   const user = await options.authenticate({
     authorization: raw.headers.authorization,
     certificate: certificateOf(raw.socket as TLSSocket),
+    peer: peerOf(raw.socket as TLSSocket),
+    headers: raw.headersDistinct,
   });
   return {
     method: raw.method ?? 'GET',
@@ -157,6 +164,13 @@ function certificateOf(socket: TLSSocket): Credentials['certificate'] {
   if (!subject) return undefined;
   const organizations = subject.O === undefined ? [] : [subject.O].flat();
   return { commonName: [subject.CN].flat()[0] ?? '', organizations };
+}
+
+const peers = new WeakMap<TLSSocket, X509Certificate | undefined>();
+
+function peerOf(socket: TLSSocket): X509Certificate | undefined {
+  if (!peers.has(socket)) peers.set(socket, socket.getPeerX509Certificate());
+  return peers.get(socket);
 }
 
 function bodyReader(raw: IncomingMessage): () => Promise<Buffer> {

@@ -34,7 +34,7 @@ function certificateOf(authority: ReturnType<typeof createAuthority>, usage: 'cl
 
 test('authenticate: a client certificate names the user and its groups', async () => {
   const { authority, authenticator } = setUp();
-  const user = await authenticator.authenticate({ certificate: certificateOf(authority) });
+  const user = await authenticator.authenticate({ peer: certificateOf(authority) });
   assert.deepEqual(user, { username: 'kate', groups: ['dev', 'ops', 'system:authenticated'] });
 });
 
@@ -52,11 +52,11 @@ test('authenticate: certificates that prove nothing are refused', async () => {
   const stranger = createAuthority({ commonName: 'kubernetes', clock });
   const current = certificateOf(authority);
   const refused = { name: 'ApiError', code: 401, reason: 'Unauthorized', message: 'Unauthorized' };
-  await assert.rejects(authenticator.authenticate({ certificate: certificateOf(stranger) }), refused);
-  await assert.rejects(authenticator.authenticate({ certificate: certificateOf(authority, 'server') }), refused);
-  await authenticator.authenticate({ certificate: current });
+  await assert.rejects(authenticator.authenticate({ peer: certificateOf(stranger) }), refused);
+  await assert.rejects(authenticator.authenticate({ peer: certificateOf(authority, 'server') }), refused);
+  await authenticator.authenticate({ peer: current });
   clock.advance(400 * DAY_MS);
-  await assert.rejects(authenticator.authenticate({ certificate: current }), refused);
+  await assert.rejects(authenticator.authenticate({ peer: current }), refused);
 });
 
 test('authenticate: without credentials anonymous, with a bad token 401', async () => {
@@ -76,8 +76,8 @@ test('authenticate: static tokens, in the header or in a WebSocket protocol', as
   const { authenticator } = setUp();
   const expected = { username: 'ops', groups: ['admins', 'system:authenticated'] };
   assert.deepEqual(await authenticator.authenticate({ authorization: 'Bearer s3cret' }), expected);
-  const webSocketProtocol = `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${Buffer.from('s3cret').toString('base64url')}`;
-  assert.deepEqual(await authenticator.authenticate({ webSocketProtocol }), expected);
+  const protocols = `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${Buffer.from('s3cret').toString('base64url')}`;
+  assert.deepEqual(await authenticator.authenticate({ headers: { 'sec-websocket-protocol': [protocols] } }), expected);
 });
 
 test('authenticate: a service-account token is its account, with what it is bound to', async () => {

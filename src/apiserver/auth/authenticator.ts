@@ -1,8 +1,9 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { ApiError } from '../../api/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { UserInfo } from '../request.ts';
 import { createCertificateReader } from './certificate.ts';
+import type { Headers } from './impersonate.ts';
 import { ANONYMOUS_USER, AUTHENTICATED, anonymous, serviceAccountGroups, serviceAccountUser } from './names.ts';
 import type { Bound, KubernetesClaim, TokenIssuer, VerifiedToken } from './token.ts';
 
@@ -10,14 +11,15 @@ import type { Bound, KubernetesClaim, TokenIssuer, VerifiedToken } from './token
 export interface Credentials {
   /**
    * Client certificate of the connection (`TLSSocket.getPeerX509Certificate()`): the handshake has proven possession of
-   * its key, nothing more. Pass the same object for all requests of a connection, so that it is verified once. Or the
-   * subject of one that TLS has already verified against the client authorities.
+   * its key, nothing more. Pass the same object for all requests of a connection, so that it is verified once.
    */
-  readonly certificate?: X509Certificate | VerifiedSubject | undefined;
+  readonly peer?: X509Certificate | undefined;
+  /** Without `peer`: the subject of a certificate that was verified already. */
+  readonly certificate?: VerifiedSubject | undefined;
   /** `Authorization` header. */
   readonly authorization?: string | undefined;
-  /** `Sec-WebSocket-Protocol` header, where browsers put a bearer token. */
-  readonly webSocketProtocol?: string | undefined;
+  /** For `Sec-WebSocket-Protocol`, where browsers put a bearer token. */
+  readonly headers?: Headers | undefined;
 }
 
 export interface VerifiedSubject {
@@ -63,16 +65,15 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const reviewToken = (token: string, audiences?: readonly string[]) => reviewBearer(options, token, audiences);
   return {
     reviewToken,
-    async authenticate({ certificate, authorization, webSocketProtocol }) {
-      const fromCertificate =
-        certificate instanceof X509Certificate
-          ? readCertificate(certificate, options.clock.now())
-          : certificate && subjectUser(certificate);
+    async authenticate({ peer, certificate, authorization, headers }) {
+      const fromCertificate = peer
+        ? readCertificate(peer, options.clock.now())
+        : certificate && subjectUser(certificate);
       if (fromCertificate) return withAuthenticated(fromCertificate);
-      const token = bearerToken(authorization) ?? webSocketToken(webSocketProtocol);
+      const token = bearerToken(authorization) ?? webSocketToken(headers?.['sec-websocket-protocol']?.join());
       const identity = token === undefined ? undefined : await reviewToken(token);
       if (identity) return identity.user;
-      if (certificate || token !== undefined || options.anonymous === false) throw unauthorized();
+      if (peer || certificate || token !== undefined || options.anonymous === false) throw unauthorized();
       return anonymous;
     },
   };

@@ -11,6 +11,7 @@ import type { ApiRequest, UserInfo } from '../request.ts';
 import { json } from '../respond.ts';
 import { type Authenticator, createAuthenticator } from './authenticator.ts';
 import { createAuthorizer } from './authorizer.ts';
+import { impersonate } from './impersonate.ts';
 import { openIdDocument } from './openid.ts';
 import { review, reviewKinds } from './reviews.ts';
 import { createTokenIssuer, type TokenIssuer } from './token.ts';
@@ -48,7 +49,10 @@ export function createAuth(options: AuthOptions): Auth {
   const authenticator = createAuthenticator({ ...options, tokens: { issuer, lookupUid } });
   const authorizer = createAuthorizer();
   return {
-    authenticate: authenticator.authenticate,
+    authenticate: async (credentials) => {
+      const user = await authenticator.authenticate(credentials);
+      return impersonate(authorizer, user, credentials.headers ?? {});
+    },
     authorize: (user, attributes) => authorizer.authorize(user, reviewAttributes(attributes)),
     subresources: [tokenSubresource(options, { issuer, lookup, clock })],
     paths: [reviewPath(options, { authenticator, authorizer, clock }), openIdPath(issuer)],
