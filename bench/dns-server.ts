@@ -40,6 +40,7 @@ async function start({ count }: { count: number }) {
     log: silentLogger,
     signal: new AbortController().signal,
   });
+  while (!dns.ready) await new Promise(setImmediate);
   const loadMs = performance.now() - before.at;
   return { port: dns.addresses[0]!.port, loadMs, bytes: liveBytes() - before.bytes };
 }

@@ -193,6 +193,18 @@ test('until the caches have synced cluster names fail and are never said not to 
   assert.equal(fixture.ask(`A nobody.${SVC}`).split('\n')[0], 'NXDOMAIN aa');
 });
 
+test('a long first list is taken in by turns, and nothing is said not to exist before its end', async () => {
+  const fixture = createFixture();
+  const many = Array.from({ length: 1200 }, (_, i) => service(`default/web-${i}`, { clusterIP: `10.96.4.${i % 250}` }));
+  await fixture.apply(...many);
+  const answers = [];
+  while (answers.at(-1) !== 'NOERROR') {
+    answers.push(fixture.ask(`A web-1199.${SVC}`).split(/\s/)[0]);
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual([...new Set(answers)], ['SERVFAIL', 'NOERROR']);
+});
+
 test('answers follow each change', async () => {
   const { ask, apply, remove } = await sampleCluster();
   const first = service('default/web', { clusterIP: '10.96.1.1', ports: [{ name: 'http', port: 80 }] });

@@ -14,7 +14,7 @@ export interface TrackerOptions {
 }
 
 export interface Tracker {
-  /** True once Services, their endpoints and namespaces are all known. */
+  /** True once Services, their endpoints and namespaces are all known and in the zone. */
   readonly ready: boolean;
   stop(): void;
 }
@@ -36,49 +36,66 @@ export function trackServices({ zone, informers, clock }: TrackerOptions): Track
   const touch = () => {
     zone.serial = Math.floor(clock.now() / 1000);
   };
-  const { changed, stop } = batch((key) => {
+  const queue = batch((key) => {
     const service = serviceByKey(caches.services, key);
     zone.set(`service/${key}`, service && { records: recordsOf(zone, key, service, slices.of(key)) });
     touch();
   });
   zone.set('zone', { records: zoneRecords(zone.options.domain), names: zoneNames(zone.options.domain) });
   const subscriptions = [
-    caches.services.subscribe((change) => changed(objectKey(change.object))),
+    caches.services.subscribe((change) => queue.changed(objectKey(change.object))),
     caches.slices.subscribe((change) => {
-      for (const key of slices.apply(change)) if (isHeadless(caches.services, key)) changed(key);
+      for (const key of slices.apply(change)) if (isHeadless(caches.services, key)) queue.changed(key);
     }),
     caches.namespaces.subscribe((change) => {
       setNamespace(zone, change);
       touch();
     }),
   ];
+  let filled = false;
   return {
     get ready() {
-      return caches.services.synced && caches.slices.synced && caches.namespaces.synced;
+      filled ||= caches.services.synced && caches.slices.synced && caches.namespaces.synced && queue.idle;
+      return filled;
     },
     stop: () => {
-      for (const unsubscribe of [...subscriptions, stop]) unsubscribe();
+      for (const unsubscribe of subscriptions) unsubscribe();
+      queue.stop();
     },
   };
 }
 
-/** Folds the changes of one turn, such as a list's many slices of one Service, before any query is read. */
-function batch(apply: (key: string) => void): { changed(key: string): void; stop(): void } {
-  let waiting = new Set<string>();
-  let stopped = false;
+interface Batch {
+  changed(key: string): void;
+  /** Nothing waits. */
+  readonly idle: boolean;
+  stop(): void;
+}
+
+/** So many Services take a few milliseconds: then queries, and all else, have their turn. */
+const BATCH_MAX = 500;
+
+/** Folds the changes of one turn, such as a list's many slices of one Service, and applies them before the next query. */
+function batch(apply: (key: string) => void): Batch {
+  const waiting = new Set<string>();
   const flush = () => {
-    const keys = waiting;
-    waiting = new Set();
-    if (!stopped) for (const key of keys) apply(key);
+    let left = BATCH_MAX;
+    for (const key of waiting) {
+      waiting.delete(key);
+      apply(key);
+      if (--left === 0) break;
+    }
+    if (waiting.size > 0) setImmediate(flush);
   };
   return {
     changed: (key) => {
       if (waiting.size === 0) queueMicrotask(flush);
       waiting.add(key);
     },
-    stop: () => {
-      stopped = true;
+    get idle() {
+      return waiting.size === 0;
     },
+    stop: () => waiting.clear(),
   };
 }
 
