@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -75,6 +76,20 @@ test('startDns() answers the same on UDP and TCP', async (t) => {
   assert.equal(formatResponse(udp), `NOERROR aa\n${WEB}. 5 IN A 10.96.0.5`);
   assert.deepEqual(tcp, udp);
   assert.deepEqual(dns.metrics.queries, { udp: 1, tcp: 1 });
+});
+
+test('a stock resolver reads the answers', async (t) => {
+  const { port } = await startTestDns(t);
+  const resolver = new Resolver({ timeout: 2_000, tries: 1 });
+  resolver.setServers([`${LOCALHOST}:${port}`]);
+  assert.deepEqual(await resolver.resolve4(WEB), ['10.96.0.5']);
+  assert.deepEqual(await resolver.reverse('10.96.0.5'), [WEB]);
+  assert.deepEqual(await resolver.resolveCname('out.default.svc.cluster.local'), ['www.example.com']);
+  const [srv] = await resolver.resolveSrv(`_http._tcp.${WEB}`);
+  assert.deepEqual([srv?.name, srv?.port], [WEB, 80]);
+  await assert.rejects(resolver.resolve6(WEB), { code: 'ENODATA' });
+  await assert.rejects(resolver.resolve4('nobody.default.svc.cluster.local'), { code: 'ENOTFOUND' });
+  await assert.rejects(resolver.resolve4('www.example.com'), { code: 'EREFUSED' });
 });
 
 test('a connection carries many queries, in pieces or at once', async (t) => {
