@@ -30,7 +30,8 @@ export interface EventRecorderOptions {
 const REMEMBERED = 1000;
 
 /** Writes `core/v1` Events. */
-export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
+export function createEventRecorder(recorder: EventRecorderOptions): EventRecorder {
+  const options: Writer = { ...recorder, nextSuffix: uniqueSuffixes(recorder.clock) };
   const written = new Map<string, Event>();
   let last: Promise<void> = Promise.resolve();
   return {
@@ -51,12 +52,16 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   };
 }
 
+interface Writer extends EventRecorderOptions {
+  readonly nextSuffix: () => string;
+}
+
 interface Occurrence {
   readonly object: KubeObject;
   readonly event: RecordedEvent;
 }
 
-async function raise(options: EventRecorderOptions, known: Event, occurrence: Occurrence): Promise<Event> {
+async function raise(options: Writer, known: Event, occurrence: Occurrence): Promise<Event> {
   const count = (known.count ?? 1) + 1;
   const body = { count, lastTimestamp: timestamp(options.clock.now()) };
   const { name, namespace } = known.metadata;
@@ -68,12 +73,12 @@ async function raise(options: EventRecorderOptions, known: Event, occurrence: Oc
   }
 }
 
-function create(options: EventRecorderOptions, { object, event }: Occurrence): Promise<Event> {
+function create(options: Writer, { object, event }: Occurrence): Promise<Event> {
   const { name, namespace = 'default', uid, resourceVersion } = object.metadata;
   const time = timestamp(options.clock.now());
   const { apiVersion, kind } = object;
   return options.client.create(events, {
-    metadata: { generateName: `${name.slice(0, 200)}.`, namespace },
+    metadata: { name: `${name.slice(0, 200)}.${options.nextSuffix()}`, namespace },
     involvedObject: {
       apiVersion,
       kind,
@@ -93,4 +98,14 @@ function create(options: EventRecorderOptions, { object, event }: Occurrence): P
     lastTimestamp: time,
     count: 1,
   });
+}
+
+/** Nanoseconds since the epoch in hexadecimal, as event names end; never the same twice. */
+function uniqueSuffixes(clock: Clock): () => string {
+  let last = 0n;
+  return () => {
+    const now = BigInt(clock.now()) * 1_000_000n;
+    last = now > last ? now : last + 1n;
+    return last.toString(16);
+  };
 }

@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { ApiError } from '../../api/errors.ts';
 import { SpdyClient } from '../../lib/spdy/client.ts';
 import type { SpdyStream } from '../../lib/spdy/connection.ts';
 
@@ -19,23 +20,29 @@ const HIGH_WATER_BYTES = 1 << 20;
 
 /** Joins a WebSocket session (`v5.channel.k8s.io`) to a streaming endpoint of the runtime (SPDY, `v4.channel.k8s.io`). */
 export async function bridgeStream(socket: WebSocket, url: string, flags: StreamFlags): Promise<void> {
+  // What the client says before the runtime listens must not be lost.
+  socket.pause();
   const transport = await upgradeToSpdy(url);
-  const client = new SpdyClient({ transport, onClose: () => socket.close(1000) });
+  const client = new SpdyClient({ transport });
   socket.once('close', () => client.close());
   const streams = await openStreams(client, flags);
   socket.on('message', (data: Buffer) => onMessage(data, streams));
+  socket.resume();
   const outputs = [
     pump(streams.stdout, { socket, channel: CHANNEL.stdout }),
     pump(streams.stderr, { socket, channel: CHANNEL.stderr }),
   ];
   const status = await readAll(streams.error);
   await Promise.all(outputs);
-  socket.send(frame(CHANNEL.error, status.length > 0 ? status : SUCCESS));
+  socket.send(frame(CHANNEL.error, status.length > 0 ? status : CUT_OFF));
   socket.close(1000);
   client.close();
 }
 
-const SUCCESS = Buffer.from(JSON.stringify({ metadata: {}, status: 'Success' }));
+/** The runtime tells how each session ended; without that, nobody knows. */
+const CUT_OFF = Buffer.from(
+  JSON.stringify(new ApiError('InternalError', 'the stream to the container runtime was cut off').toStatus()),
+);
 
 function upgradeToSpdy(url: string): Promise<Duplex> {
   return new Promise((resolve, reject) => {
@@ -92,7 +99,7 @@ async function pump(stream: SpdyStream | undefined, to: { socket: WebSocket; cha
       if (full) await sent;
     }
   } catch {
-    // The stream was reset; the error stream says why.
+    // The client hung up.
   }
 }
 
@@ -101,7 +108,7 @@ async function readAll(stream: SpdyStream): Promise<Buffer> {
   try {
     for await (const chunk of stream.iterator({ destroyOnReturn: false })) chunks.push(chunk as Buffer);
   } catch {
-    // Without a status the session counts as ended well.
+    // The client hung up.
   }
   return Buffer.concat(chunks);
 }

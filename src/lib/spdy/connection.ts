@@ -30,6 +30,7 @@ export class SpdyStream extends Duplex {
   readonly headers: SpdyHeaders;
   readonly #transport: Duplex;
   #resume: (() => void) | undefined;
+  #gone = false;
 
   constructor(options: { id: number; headers: SpdyHeaders; transport: Duplex }) {
     super({ allowHalfOpen: true });
@@ -48,22 +49,30 @@ export class SpdyStream extends Duplex {
     else if (!room) await new Promise<void>((resolve) => (this.#resume = resolve));
   }
 
+  /** The other side is gone: what has arrived can still be read, what is written from now on is dropped. */
+  hangUp(): void {
+    this.#gone = true;
+    if (!this.readableEnded && !this.destroyed) this.push(null);
+  }
+
   override _read(): void {
     this.#resume?.();
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    this.#transport.write(dataFrame(this.id, chunk), callback);
+    if (this.#gone) callback();
+    else this.#transport.write(dataFrame(this.id, chunk), callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#transport.write(dataFrame(this.id, Buffer.alloc(0), FLAG_FIN), callback);
+    if (this.#gone) callback();
+    else this.#transport.write(dataFrame(this.id, Buffer.alloc(0), FLAG_FIN), callback);
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#resume?.();
     const finished = this.writableFinished && this.readableEnded;
-    if (!finished && this.#transport.writable) this.#transport.write(resetFrame(this.id, CANCEL));
+    if (!finished && !this.#gone && this.#transport.writable) this.#transport.write(resetFrame(this.id, CANCEL));
     callback(error);
   }
 }
