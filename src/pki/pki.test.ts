@@ -7,6 +7,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { parse } from 'yaml';
+import { systemClock } from '../lib/clock.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { type CertificateOptions, createAuthority, issueCertificate, loadAuthority } from './authority.ts';
 import { readSubject } from './certificate.ts';
@@ -14,7 +15,7 @@ import { renderKubeconfig } from './kubeconfig.ts';
 import { nodeServingName, planPki } from './plan.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const clock = new FakeClock(Date.now());
+const clock = new FakeClock(systemClock.now());
 
 function inDirectory(run: (write: (name: string, text: string) => string) => void): void {
   const directory = mkdtempSync(path.join(tmpdir(), 'sampan-pki-'));

@@ -23,7 +23,7 @@ async function startServer() {
     store: createMemoryStore(),
     registry,
     clock,
-    random: Math.random,
+    random: () => 0.5,
     log: silentLogger,
     authorize: auth.authorize,
     subresources: auth.subresources,

@@ -31,6 +31,12 @@ export function onChannelMessages(
   });
 }
 
+/** Ends a session whose client is gone. A paused socket would not read the answer to its goodbye. */
+export function closeAgent(agent: WebSocket): void {
+  if (agent.isPaused) agent.resume();
+  agent.close(1000);
+}
+
 /** Sends what a stream brings as frames of `channel`; at its end, the signal that closes the channel. */
 export async function sendFrom(source: Duplex | undefined, agent: WebSocket, channel: number): Promise<void> {
   if (!source) return;

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { ApiError, badRequest } from '../../api/errors.ts';
 import type { Pod } from '../../api/types.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -26,7 +27,7 @@ export interface Streaming {
   onUpgrade(upgrade: Upgrade): void;
   /** For {@link ApiServerOptions.subresources}. */
   readonly subresources: readonly SubresourceHandler[];
-  /** Drops idle connections to agents. */
+  /** Ends all sessions, and drops idle connections to agents. */
   close(): void;
 }
 
@@ -34,11 +35,15 @@ export function createStreaming(options: StreamingOptions): Streaming {
   const agents = createAgents(options);
   const onUnexpected = (error: unknown) => options.log.error('stream failed', { error });
   const session = { find: options.find, agents, onUnexpected, clock: options.clock };
+  const open = new Set<Duplex>();
   return {
     onUpgrade(upgrade) {
+      const { socket } = upgrade;
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
       const request = podUpgrade(upgrade);
       if (request) void serve(session, request);
-      else refuseUpgrade(upgrade.socket, new ApiError('NotFound', 'the server could not find the requested resource'));
+      else refuseUpgrade(socket, new ApiError('NotFound', 'the server could not find the requested resource'));
     },
     subresources: [
       podSubresource('log', ['GET'], (request, object) =>
@@ -46,7 +51,10 @@ export function createStreaming(options: StreamingOptions): Streaming {
       ),
       ...['exec', 'attach', 'portforward'].map((name) => podSubresource(name, ['GET', 'POST'], upgradeRequired)),
     ],
-    close: () => agents.close(),
+    close() {
+      for (const socket of open) socket.destroy();
+      agents.close();
+    },
   };
 }
 

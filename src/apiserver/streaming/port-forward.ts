@@ -4,7 +4,7 @@ import { ApiError, badRequest } from '../../api/errors.ts';
 import type { Node } from '../../api/types.ts';
 import { SpdyConnection, type SpdyStream } from '../../lib/spdy/connection.ts';
 import { type Agents, MAX_FRAME_BYTES, UpgradeRefused } from './agent.ts';
-import { Channel, onChannelMessages, sendFrom } from './channel.ts';
+import { Channel, closeAgent, onChannelMessages, sendFrom } from './channel.ts';
 import { findNode, findPod } from './pod.ts';
 import { refuseUpgrade } from './refuse.ts';
 import type { SessionOptions, UpgradeRequest } from './session.ts';
@@ -118,8 +118,8 @@ function join(agent: WebSocket, data: SpdyStream, error: SpdyStream): void {
     error.end();
     data.resume();
   });
-  data.once('close', () => agent.close(1000));
+  data.once('close', () => closeAgent(agent));
   void sendFrom(data, agent, Channel.stdin);
-  if (data.destroyed) agent.close(1000);
+  if (data.destroyed) closeAgent(agent);
   agent.resume();
 }

@@ -112,6 +112,7 @@ function accept({ request, socket, head }: UpgradeRequest, agent: WebSocket): vo
   });
   // A handshake that `ws` refuses, or whose socket is gone, never calls back.
   const onGone = () => agent.terminate();
+  if (socket.destroyed) return onGone();
   agent.on('error', () => socket.destroy());
   socket.once('close', onGone);
   server.handleUpgrade(request, socket, head, (client) => {

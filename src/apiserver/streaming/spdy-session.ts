@@ -3,7 +3,7 @@ import { ApiError } from '../../api/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { SpdyConnection, type SpdyStream } from '../../lib/spdy/connection.ts';
 import { UpgradeRefused } from './agent.ts';
-import { AGENT_CLOSED, Channel, onChannelMessages, sendFrom } from './channel.ts';
+import { AGENT_CLOSED, Channel, closeAgent, onChannelMessages, sendFrom } from './channel.ts';
 import { refuseUpgrade } from './refuse.ts';
 import { locate, type SessionOptions, type SessionTarget, type UpgradeRequest } from './session.ts';
 import { acceptSpdy, negotiateSpdy } from './spdy-upgrade.ts';
@@ -58,7 +58,7 @@ function startSession({ agent, transport, expected, clock }: Session): void {
     },
     onClose: () => {
       cancelTimeout();
-      agent.close(1000);
+      closeAgent(agent);
     },
   });
 }

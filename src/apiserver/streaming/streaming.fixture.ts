@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -13,18 +14,23 @@ import { inProcessTransport } from '../in-process.ts';
 import { decodeProtobuf, type JsonObject } from '../protobuf/decode.ts';
 import { encodeProtobuf } from '../protobuf/encode.ts';
 import { createApiServer } from '../server.ts';
-import { createStreaming } from './extension.ts';
+import { createStreaming, type Streaming } from './extension.ts';
 
 /** What the stand-in for a node's agent does with a request; it checks certificates like the real one. */
 export interface FakeAgent {
   onSocket: (socket: WebSocket, request: IncomingMessage) => void;
   onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** When set, upgrades wait for what it returns. */
+  hold?: () => Promise<void>;
   /** When set, upgrades are refused with this. */
   refuse?: { status: number; body: string };
   readonly paths: string[];
 }
 
 export interface StreamingFixture extends AsyncDisposable {
+  readonly streaming: Streaming;
+  /** Resolves when the connections of all clients that asked for an upgrade are closed. */
+  untilIdle(): Promise<void>;
   readonly agent: FakeAgent;
   readonly files: PkiFiles;
   readonly port: number;
@@ -39,10 +45,12 @@ export async function startFixture(): Promise<StreamingFixture> {
   const { agent, server: agentServer } = await startAgent(files);
   const agentPort = (agentServer.address() as AddressInfo).port;
   const stop = new AbortController();
-  const { port, request, close } = await startServer(files, agentPort, stop.signal);
+  const { port, request, streaming, untilIdle } = await startServer(files, agentPort, stop.signal);
   for (const [method, path, body] of OBJECTS) await request(method, path, body);
   const stopAgent = () => closeServer(agentServer);
   return {
+    streaming,
+    untilIdle,
     agent,
     files,
     port,
@@ -50,7 +58,7 @@ export async function startFixture(): Promise<StreamingFixture> {
     stopAgent,
     async [Symbol.asyncDispose]() {
       stop.abort();
-      close();
+      streaming.close();
       await stopAgent();
     },
   };
@@ -70,18 +78,22 @@ async function startServer(files: PkiFiles, agentPort: number, signal: AbortSign
     ...base,
     store: createMemoryStore(),
     registry,
-    random: Math.random,
+    random: () => 0.5,
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
     paths: auth.paths,
     encodeProtobuf: (object) => encodeProtobuf(object as JsonObject),
   });
+  const closed: Promise<unknown>[] = [];
   const { ports } = await serveHttps({
     server,
     tls: { ca: text(files, 'ca.crt'), ...pair(files, 'apiserver') },
     listen: [{ address: '127.0.0.1', port: 0 }],
     authenticate: auth.authenticate,
-    onUpgrade: streaming.onUpgrade,
+    onUpgrade(upgrade) {
+      if (!upgrade.socket.destroyed) closed.push(once(upgrade.socket, 'close'));
+      streaming.onUpgrade(upgrade);
+    },
     log: silentLogger,
     signal,
   });
@@ -92,7 +104,8 @@ async function startServer(files: PkiFiles, agentPort: number, signal: AbortSign
     for await (const chunk of answer.body) chunks.push(chunk);
     return { status: answer.status, text: Buffer.concat(chunks).toString() };
   };
-  return { port: ports[0]!, request, close: () => streaming.close() };
+  const untilIdle = async () => void (await Promise.all(closed));
+  return { port: ports[0]!, request, streaming, untilIdle };
 }
 
 async function startAgent(files: PkiFiles): Promise<{ agent: FakeAgent; server: Server }> {
@@ -111,7 +124,9 @@ async function startAgent(files: PkiFiles): Promise<{ agent: FakeAgent; server: 
       socket.end(`HTTP/1.1 ${status} X\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (client) => agent.onSocket(client, request));
+    void Promise.resolve(agent.hold?.()).then(() =>
+      sockets.handleUpgrade(request, socket, head, (client) => agent.onSocket(client, request)),
+    );
   });
   server.on('request', (request, response) => {
     agent.paths.push(request.url ?? '');

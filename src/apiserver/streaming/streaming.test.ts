@@ -394,3 +394,63 @@ test('port-forward: what the agent refuses is said on the error stream', async (
   assert.equal(await textOf(error), 'nothing listens on port 81');
   client.close();
 });
+
+const CLIENTS: [string, (fixture: StreamingFixture) => { destroy: () => void }][] = [
+  [
+    'WebSocket',
+    (fixture) => {
+      const socket = connect(fixture, `${PODS}/web/exec?command=x&stdout=1`);
+      socket.on('error', () => {});
+      return { destroy: () => socket.terminate() };
+    },
+  ],
+  [
+    'SPDY',
+    (fixture) => {
+      const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'v4.channel.k8s.io' };
+      const tls = { ca: text(fixture.files, 'ca.crt'), ...pair(fixture.files, 'admin') };
+      const target = {
+        host: '127.0.0.1',
+        port: fixture.port,
+        path: `${PODS}/web/exec?command=x&stdout=1`,
+        method: 'POST',
+      };
+      const sent = httpsRequest({ ...target, agent: false, headers, ...tls });
+      sent.on('error', () => {}).end();
+      return { destroy: () => sent.destroy() };
+    },
+  ],
+];
+
+for (const [name, open] of CLIENTS) {
+  test(`exec: a ${name} client that leaves while the agent is dialled leaves nothing behind`, async () => {
+    await using fixture = await startFixture();
+    const hold = Promise.withResolvers<void>();
+    const dialled = new Promise<void>((resolve) => {
+      fixture.agent.hold = () => {
+        resolve();
+        return hold.promise;
+      };
+    });
+    const closed = new Promise<void>((resolve) => {
+      fixture.agent.onSocket = (socket) => socket.on('close', () => resolve());
+    });
+    const client = open(fixture);
+    await dialled;
+    client.destroy();
+    await fixture.untilIdle();
+    hold.resolve();
+    await closed;
+  });
+}
+
+test('close: ends sessions, on both sides', async () => {
+  await using fixture = await startFixture();
+  const agentClosed = new Promise<void>((resolve) => {
+    fixture.agent.onSocket = (socket) => socket.on('close', () => resolve());
+  });
+  const socket = connect(fixture, `${PODS}/web/exec?command=x&stdout=1`);
+  await once(socket, 'open');
+  fixture.streaming.close();
+  await Promise.all([agentClosed, once(socket, 'close')]);
+});
