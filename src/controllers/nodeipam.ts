@@ -1,0 +1,61 @@
+import { nodes } from '../api/kinds/node.ts';
+import type { Node } from '../api/types.ts';
+import { startController } from '../client/reconcile.ts';
+import { type Cidr, cidrSize, formatCidr, parseCidr, subnet } from '../lib/ip.ts';
+import type { ControllersOptions } from './options.ts';
+
+/** Gives every node its share of the cluster's pod addresses. */
+export function startNodeIpam(options: ControllersOptions): void {
+  const { client, informers, nodeCidrPrefix } = options;
+  const cluster = parseCidr(options.clusterCidr);
+  if (!cluster) throw new Error(`Parse cluster CIDR: ${JSON.stringify(options.clusterCidr)}`);
+  const given = new Map<string, string>();
+  const controller = startController({
+    ...options,
+    name: 'nodeipam',
+    // One at a time: two nodes must not be given the same share.
+    workers: 1,
+    reconcile: async (name) => {
+      await informers.of(nodes).whenSynced();
+      const node = informers.of(nodes).get(name);
+      if (!node || node.spec?.podCIDR) return;
+      const cidr =
+        given.get(name) ??
+        freeShare({
+          cluster,
+          prefix: nodeCidrPrefix,
+          taken: [...taken(informers.of(nodes).list()), ...given.values()],
+        });
+      if (!cidr) throw new Error(`no pod CIDR is left for node ${name}`);
+      given.set(name, cidr);
+      await client.patch(nodes, { name }, { type: 'merge', body: { spec: { podCIDR: cidr, podCIDRs: [cidr] } } });
+    },
+  });
+  informers.of(nodes).subscribe((change) => {
+    if (change.type === 'deleted') given.delete(change.object.metadata.name);
+    else controller.enqueue(change.object.metadata.name);
+  });
+}
+
+function taken(all: readonly Node[]): string[] {
+  return all.map((node) => node.spec?.podCIDR).filter((cidr) => cidr !== undefined);
+}
+
+/** The first share that nobody has; undefined when all are given away. */
+export function freeShare({
+  cluster,
+  prefix,
+  taken,
+}: {
+  cluster: Cidr;
+  prefix: number;
+  taken: readonly string[];
+}): string | undefined {
+  const used = new Set(taken);
+  const count = Number(cidrSize(cluster) >> BigInt((cluster.family === 4 ? 32 : 128) - prefix));
+  for (let index = 0; index < count; index++) {
+    const share = formatCidr(subnet(cluster, prefix, index));
+    if (!used.has(share)) return share;
+  }
+  return undefined;
+}

@@ -1,0 +1,38 @@
+import { bootstrap } from './bootstrap.ts';
+import { startClusterDns } from './clusterdns.ts';
+import { startDeployments } from './deployment.ts';
+import { startEndpoints } from './endpoints.ts';
+import { startEndpointSlices } from './endpointslice.ts';
+import { startEventTtl } from './eventttl.ts';
+import { startGarbageCollector } from './garbagecollector.ts';
+import { startNamespaces } from './namespace.ts';
+import { startNodeIpam } from './nodeipam.ts';
+import { startNodeLifecycle } from './nodelifecycle.ts';
+import type { ControllersOptions } from './options.ts';
+import { startPodGc } from './podgc.ts';
+import { startReplicaSets } from './replicaset.ts';
+import { startRootCa } from './rootca.ts';
+import { startServiceAccounts } from './serviceaccount.ts';
+
+/** Every controller of the cluster. */
+const controllers: readonly ((options: ControllersOptions) => void)[] = [
+  startNodeIpam,
+  startServiceAccounts,
+  startRootCa,
+  startClusterDns,
+  startDeployments,
+  startReplicaSets,
+  startEndpointSlices,
+  startEndpoints,
+  startNamespaces,
+  startGarbageCollector,
+  startNodeLifecycle,
+  startPodGc,
+  startEventTtl,
+];
+
+/** Makes what a cluster starts with, then runs all controllers until the signal aborts. */
+export async function startControllers(options: ControllersOptions): Promise<void> {
+  await bootstrap(options);
+  for (const start of controllers) start(options);
+}
