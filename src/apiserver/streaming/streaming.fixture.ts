@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -91,7 +90,7 @@ async function startServer(files: PkiFiles, agentPort: number, signal: AbortSign
     listen: [{ address: '127.0.0.1', port: 0 }],
     authenticate: auth.authenticate,
     onUpgrade(upgrade) {
-      if (!upgrade.socket.destroyed) closed.push(once(upgrade.socket, 'close'));
+      if (!upgrade.socket.destroyed) closed.push(new Promise((resolve) => upgrade.socket.once('close', resolve)));
       streaming.onUpgrade(upgrade);
     },
     log: silentLogger,
