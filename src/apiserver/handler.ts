@@ -263,9 +263,9 @@ export class ResourceHandler {
 
   #encode(status: number, body: unknown, { encoding }: Negotiated): ApiResponse {
     if (encoding === 'yaml') return yaml(status, body);
-    if (encoding === 'json' || !this.#options.encodeProtobuf) return json(status, body);
-    const headers = { 'content-type': 'application/vnd.kubernetes.protobuf' };
-    return { status, headers, body: this.#options.encodeProtobuf(body) };
+    const bytes = encoding === 'protobuf' ? this.#options.encodeProtobuf?.(body as object) : undefined;
+    if (!bytes) return json(status, body);
+    return { status, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' }, body: bytes };
   }
 }
 

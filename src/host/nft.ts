@@ -1,0 +1,51 @@
+import koffi from 'koffi';
+import { run } from './exec.ts';
+
+/** The kernel's packet rules of this network namespace. */
+export interface Nft {
+  /** Applies commands in nft's language as one transaction. Rejects with {@link NftError}; then nothing was changed. */
+  run(commands: string): Promise<void>;
+  close(): void;
+}
+
+/** What nft or the kernel refused, in their words. */
+export class NftError extends Error {
+  override name = 'NftError';
+}
+
+/** In-process through libnftables where it is installed, else one `nft` process a transaction. */
+export function openNft(): Nft {
+  try {
+    return openLibrary();
+  } catch {
+    return { run: runProgram, close: () => {} };
+  }
+}
+
+async function runProgram(commands: string): Promise<void> {
+  try {
+    await run(['nft', '-f', '-'], { input: commands });
+  } catch (error) {
+    throw new NftError((error as Error).message);
+  }
+}
+
+function openLibrary(): Nft {
+  const library = koffi.load('libnftables.so.1');
+  const newContext = library.func('void *nft_ctx_new(uint32_t flags)');
+  const freeContext = library.func('void nft_ctx_free(void *context)');
+  const bufferOutput = library.func('int nft_ctx_buffer_output(void *context)');
+  const bufferError = library.func('int nft_ctx_buffer_error(void *context)');
+  const runBuffer = library.func('int nft_run_cmd_from_buffer(void *context, const char *commands)');
+  const errorText = library.func('const char *nft_ctx_get_error_buffer(void *context)');
+  const context = newContext(0) as unknown;
+  bufferOutput(context);
+  bufferError(context);
+  return {
+    async run(commands) {
+      if ((runBuffer(context, commands) as number) === 0) return;
+      throw new NftError(String(errorText(context)).trim());
+    },
+    close: () => void freeContext(context),
+  };
+}

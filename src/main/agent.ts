@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { startAgent } from '../agent/agent.ts';
+import { connectRuntime } from '../agent/cri/runtime.ts';
+import { createEventRecorder } from '../client/events.ts';
+import { httpsTransport } from '../client/https.ts';
+import { createInformers } from '../client/informers.ts';
+import { createClient } from '../client/kube-client.ts';
+import { startDns } from '../dns/dns.ts';
+import { openNft } from '../host/nft.ts';
+import { realRoutes } from '../host/routes.ts';
+import { startProxy } from '../proxy/proxy.ts';
+import type { AgentConfig, ProgramContext } from './config.ts';
+
+const DNS_PORT = 53;
+
+/** One node: its pods, its service proxy and its DNS server. Resolves when the signal aborts; pods and rules stay. */
+export async function runAgent(config: AgentConfig, context: ProgramContext): Promise<void> {
+  const { clock, random, log, signal } = context;
+  const { nodeName, nodeIp } = config;
+  const connection = {
+    server: config.server,
+    ca: pem(config.caFile),
+    cert: pem(config.certFile),
+    key: pem(config.keyFile),
+  };
+  const client = createClient(httpsTransport(connection));
+  const informers = createInformers({ client, clock, log, random, signal });
+  const shared = { client, informers, clock, random, log, signal };
+  const nft = openNft();
+  const addresses = { clusterCidr: config.clusterCidr, serviceCidr: config.serviceCidr, nodeIps: [nodeIp] };
+  const runtime = connectRuntime(config.containerdSocket);
+  await Promise.all([
+    startProxy({ ...shared, nft, nodeName, addresses }),
+    startDns({
+      ...shared,
+      listen: [{ address: nodeIp, port: DNS_PORT }],
+      clusterDomain: config.clusterDomain,
+      reverseCidrs: [config.serviceCidr, config.clusterCidr],
+    }),
+    startAgent({
+      ...shared,
+      ...config,
+      runtime,
+      routes: realRoutes,
+      recorder: createEventRecorder({ client, clock, log, component: 'kubelet', host: nodeName }),
+      tls: { cert: pem(config.servingCertFile), key: pem(config.servingKeyFile), clientCa: connection.ca },
+      osImage: osImage(),
+    }),
+  ]);
+  log.info('node is ready', { node: nodeName });
+  await aborted(signal);
+  runtime.close();
+  nft.close();
+}
+
+function osImage(): string {
+  const text = readFileSync('/etc/os-release', 'utf8');
+  return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1] ?? 'Linux';
+}
+
+function pem(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { services } from '../api/kinds/service.ts';
+import { registry } from '../api/registry.ts';
+import type { KubeObject, Service } from '../api/types.ts';
+import type { Admission } from '../apiserver/admission.ts';
+import { createServiceAllocator } from '../apiserver/allocation/service.ts';
+import { createAuth } from '../apiserver/auth/extension.ts';
+import { serveHttps } from '../apiserver/http.ts';
+import { inProcessTransport } from '../apiserver/in-process.ts';
+import { keyPrefix, objectOf } from '../apiserver/objects.ts';
+import { decodeProtobuf } from '../apiserver/protobuf/decode.ts';
+import { encodeProtobuf, hasProtobuf } from '../apiserver/protobuf/encode.ts';
+import { type ApiServer, createApiServer } from '../apiserver/server.ts';
+import { createStreaming } from '../apiserver/streaming/extension.ts';
+import { createEventRecorder } from '../client/events.ts';
+import { createInformers } from '../client/informers.ts';
+import { createClient } from '../client/kube-client.ts';
+import { startControllers } from '../controllers/start.ts';
+import { type Cidr, cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
+import { startScheduler } from '../scheduler/scheduler.ts';
+import { openLmdbStore } from '../store/lmdb.ts';
+import type { Store } from '../store/store.ts';
+import type { ProgramContext, ServerConfig } from './config.ts';
+
+const NODE_PORTS = { from: 30_000, to: 32_767 };
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+
+/** One API server with its controllers and scheduler. Resolves when the signal aborts and all writes are on disk. */
+export async function runServer(config: ServerConfig, context: ProgramContext): Promise<void> {
+  const store = await openLmdbStore({ directory: join(config.stateDir, 'store') });
+  const { server, auth, streaming } = createServer(config, context, store);
+  const { certFile, keyFile, caFile } = config.pki;
+  await serveHttps({
+    server,
+    tls: { cert: pem(certFile), key: pem(keyFile), ca: pem(caFile) },
+    listen: config.listen,
+    authenticate: auth.authenticate,
+    onUpgrade: streaming.onUpgrade,
+    log: context.log,
+    signal: context.signal,
+  });
+  context.log.info('serving', { addresses: config.listen });
+  await startLoops(config, context, server);
+  await aborted(context.signal);
+  streaming.close();
+  await store.close();
+}
+
+function createServer(config: ServerConfig, { clock, random, log }: ProgramContext, store: Store) {
+  const { pki } = config;
+  const decoders = { [PROTOBUF]: (body: Buffer) => decodeProtobuf(body).object };
+  // The parts that look objects up are made before the server that has them.
+  const holder: { server?: ApiServer } = {};
+  const find = (path: string) => holder.server?.locate(path)?.object;
+  const auth = createAuth({
+    clientCaPem: pem(pki.caFile),
+    signingKeyPem: pem(pki.serviceAccountKeyFile),
+    find,
+    clock,
+    decoders,
+  });
+  const tls = { ca: pem(pki.caFile), cert: pem(pki.kubeletClientCertFile), key: pem(pki.kubeletClientKeyFile) };
+  const streaming = createStreaming({ find, tls, clock, log });
+  const server = createApiServer({
+    store,
+    registry,
+    clock,
+    random,
+    log,
+    decoders,
+    encodeProtobuf: (object) => (hasProtobuf(object) ? encodeProtobuf(object as Record<string, unknown>) : undefined),
+    admissions: [serviceAllocator(config, store, random) as Admission<KubeObject>],
+    authorize: auth.authorize,
+    subresources: [...auth.subresources, ...streaming.subresources],
+    paths: auth.paths,
+  });
+  holder.server = server;
+  return { server, auth, streaming };
+}
+
+function serviceAllocator(config: ServerConfig, store: Store, random: () => number): Admission<Service> {
+  const stored = store.list(keyPrefix(services)).items.map((item) => objectOf(item) as Service);
+  return createServiceAllocator({
+    serviceCidr: cidr(config.serviceCidr),
+    nodePortRange: NODE_PORTS,
+    random,
+    services: stored,
+  });
+}
+
+async function startLoops(config: ServerConfig, context: ProgramContext, server: ApiServer): Promise<void> {
+  const { clock, random, log, signal } = context;
+  const user = { username: 'system:kube-controller-manager', groups: ['system:masters', 'system:authenticated'] };
+  const client = createClient(inProcessTransport(server, user));
+  const informers = createInformers({ client, clock, log, random, signal });
+  const recorder = (component: string) => createEventRecorder({ client, clock, log, component });
+  const shared = { client, informers, clock, random, log, signal };
+  await startControllers({
+    ...shared,
+    recorder: recorder('controller-manager'),
+    caPem: pem(config.pki.caFile),
+    clusterCidr: config.clusterCidr,
+    nodeCidrPrefix: config.nodeCidrPrefix,
+    apiServer: { address: config.advertiseAddress, port: config.advertisePort },
+    kubernetesIp: formatIp(cidrAddress(cidr(config.serviceCidr), 1)),
+    dnsServiceIp: config.dnsServiceIp,
+  });
+  startScheduler({ ...shared, recorder: recorder('default-scheduler') });
+}
+
+function cidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (!parsed) throw new Error(`Parse CIDR: expected address/prefix, actual ${JSON.stringify(text)}`);
+  return parsed;
+}
+
+function pem(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

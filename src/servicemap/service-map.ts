@@ -1,0 +1,67 @@
+import type { EndpointSlice, Service } from '../api/types.ts';
+import { type NodeFacts, type ServicePort, servicePorts } from './service-port.ts';
+
+const SERVICE_NAME = 'kubernetes.io/service-name';
+
+/** Services and their slices as they are now, and what changed since it was last asked. */
+export class ServiceMap {
+  readonly #node: NodeFacts;
+  readonly #services = new Map<string, Service>();
+  /** Service key → slice name → slice. */
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #dirty = new Set<string>();
+
+  constructor(node: NodeFacts) {
+    this.#node = node;
+  }
+
+  setService(service: Service): void {
+    const key = keyOf(service);
+    this.#services.set(key, service);
+    this.#dirty.add(key);
+  }
+
+  deleteService(service: Service): void {
+    this.#services.delete(keyOf(service));
+    this.#dirty.add(keyOf(service));
+  }
+
+  setSlice(slice: EndpointSlice, old?: EndpointSlice): void {
+    if (old && serviceKeyOf(old) !== serviceKeyOf(slice)) this.deleteSlice(old);
+    const key = serviceKeyOf(slice);
+    if (!key) return;
+    const slices = this.#slices.get(key) ?? new Map<string, EndpointSlice>();
+    this.#slices.set(key, slices.set(slice.metadata.name, slice));
+    this.#dirty.add(key);
+  }
+
+  deleteSlice(slice: EndpointSlice): void {
+    const key = serviceKeyOf(slice);
+    if (!key) return;
+    const slices = this.#slices.get(key);
+    slices?.delete(slice.metadata.name);
+    if (slices?.size === 0) this.#slices.delete(key);
+    this.#dirty.add(key);
+  }
+
+  /** Ports of the Services that changed since the last call, by Service key; no ports for one that is gone. */
+  takeChanges(): Map<string, ServicePort[]> {
+    const changes = new Map<string, ServicePort[]>();
+    for (const key of this.#dirty) {
+      const service = this.#services.get(key);
+      const slices = [...(this.#slices.get(key)?.values() ?? [])];
+      changes.set(key, service ? servicePorts(service, slices, this.#node) : []);
+    }
+    this.#dirty.clear();
+    return changes;
+  }
+}
+
+function keyOf(service: Service): string {
+  return `${service.metadata.namespace}/${service.metadata.name}`;
+}
+
+function serviceKeyOf(slice: EndpointSlice): string | undefined {
+  const name = slice.metadata.labels?.[SERVICE_NAME];
+  return name && `${slice.metadata.namespace}/${name}`;
+}
