@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { nodeClientName, nodeServingName, pairPaths } from '../pki/plan.ts';
+import type { ClusterPlan, NodePlan } from './plan.ts';
+
+/** Configuration of the server program: the fields of `ServerConfig` in src/main/config.ts. */
+export function serverConfig(plan: ClusterPlan, inheritedFd: number) {
+  const pki = (path: string) => join(plan.directories.pki, path);
+  const serving = pairPaths('apiserver');
+  const kubeletClient = pairPaths('apiserver-kubelet-client');
+  const authority = pairPaths('ca');
+  return {
+    clusterName: plan.name,
+    stateDir: plan.directories.store,
+    listen: [{ address: plan.lan.address, port: plan.lan.apiPort }, { fd: inheritedFd }],
+    advertiseAddress: plan.lan.address,
+    advertisePort: plan.lan.apiPort,
+    serviceCidr: plan.serviceCidr,
+    clusterCidr: plan.clusterCidr,
+    nodeCidrPrefix: plan.nodeCidrPrefix,
+    pki: {
+      caFile: pki(authority.cert),
+      caKeyFile: pki(authority.key),
+      certFile: pki(serving.cert),
+      keyFile: pki(serving.key),
+      kubeletClientCertFile: pki(kubeletClient.cert),
+      kubeletClientKeyFile: pki(kubeletClient.key),
+      serviceAccountKeyFile: pki('sa.key'),
+      serviceAccountPublicKeyFile: pki('sa.pub'),
+    },
+    dnsServiceIp: plan.dnsServiceIp,
+    clusterDomain: plan.clusterDomain,
+  };
+}
+
+/** Configuration of a node's agent: the fields of `AgentConfig` in src/main/config.ts. */
+export function agentConfig(plan: ClusterPlan, node: NodePlan) {
+  const pki = (path: string) => join(plan.directories.pki, path);
+  const client = pairPaths(nodeClientName(node.name));
+  const serving = pairPaths(nodeServingName(node.name));
+  return {
+    clusterName: plan.name,
+    nodeName: node.name,
+    nodeIp: node.ip,
+    server: `https://${plan.lan.address}:${plan.lan.apiPort}`,
+    caFile: pki(pairPaths('ca').cert),
+    certFile: pki(client.cert),
+    keyFile: pki(client.key),
+    servingCertFile: pki(serving.cert),
+    servingKeyFile: pki(serving.key),
+    containerdSocket: node.containerd.socket,
+    stateDir: node.agent.stateDir,
+    cniConfDir: node.cniConfDir,
+    clusterDns: plan.dnsServiceIp,
+    clusterDomain: plan.clusterDomain,
+    clusterCidr: plan.clusterCidr,
+    serviceCidr: plan.serviceCidr,
+    cgroupParent: `/${node.cgroup}`,
+    proxyMode: 'nftables' as const,
+  };
+}

@@ -1,0 +1,148 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { nodes as nodeKind } from '../api/kinds/node.ts';
+import type { Node } from '../api/types.ts';
+import { netnsPath } from '../host/netns.ts';
+import type { Clock } from '../lib/clock.ts';
+import { sleep } from '../lib/clock.ts';
+import { type Administrator, connect } from './connect.ts';
+import { containerdReady, type RenderContainerdConfig, startContainerd } from './containerd.ts';
+import { type BuiltImage, buildImage, cachedImages } from './images/build.ts';
+import { imageCatalog } from './images/catalog.ts';
+import type { OciArchitecture } from './images/oci.ts';
+import { ensureSeed, plantSeed } from './images/seed.ts';
+import { withLock } from './lock.ts';
+import { applyNetwork } from './network.ts';
+import { applyPki } from './pki-files.ts';
+import type { ClusterPlan, NodePlan } from './plan.ts';
+import { listenForChild, logTail, runningProcess, startProcess, waitFor } from './processes.ts';
+import { agentConfig, serverConfig } from './program-config.ts';
+import { writeRecord } from './record.ts';
+
+/** What starting and stopping needs of the outside. */
+export interface LocalContext {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Says what takes long. */
+  readonly report: (message: string) => void;
+  readonly ownPid: number;
+}
+
+export interface UpOptions extends LocalContext {
+  readonly plan: ClusterPlan;
+  readonly imagesDir: string;
+  readonly architecture: OciArchitecture;
+  readonly renderContainerdConfig: RenderContainerdConfig;
+  /** Command line of a Sampan program, but its name and flags. */
+  readonly program: readonly [string, ...string[]];
+  /** Throws when the machine lacks something; changes nothing. */
+  readonly preflight: () => Promise<void>;
+}
+
+/** Starts what does not run of a cluster, and resolves when all its nodes are ready. */
+export async function up(options: UpOptions): Promise<void> {
+  await options.preflight();
+  const { plan } = options;
+  await withLock(join(plan.directories.run, 'lock'), options.ownPid, async () => {
+    writeRecord(plan);
+    const network = applyNetwork(plan);
+    // Keys and certificates are computed here while the kernel makes the network.
+    applyPki(plan, options.clock);
+    const administrator = connect(plan);
+    await Promise.all([
+      network.then(() => startServer(options)).then(() => serverReady(options, administrator)),
+      network.then(() => startNodes(options)),
+    ]);
+    await nodesReady(options, administrator);
+  });
+}
+
+async function startServer({ plan, program }: UpOptions): Promise<void> {
+  if (runningProcess(plan.server)) return;
+  const socket = await listenForChild(plan.port);
+  try {
+    writeConfig(plan.server.configFile, serverConfig(plan, FIRST_INHERITED_FD));
+    startProcess(plan.server, {
+      command: [...program, 'server', '--config', plan.server.configFile],
+      netns: netnsPath(plan.lan.netns),
+      inherit: [socket.fd],
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+/** After standard input, output and error. */
+const FIRST_INHERITED_FD = 3;
+
+const READY_TIMEOUT_MS = 60_000;
+
+function serverReady({ plan, clock, signal }: UpOptions, administrator: Administrator): Promise<void> {
+  return waitFor({
+    what: 'API server',
+    check: () => administrator.serverReady(),
+    process: plan.server,
+    timeoutMs: READY_TIMEOUT_MS,
+    clock,
+    signal,
+  });
+}
+
+async function startNodes(options: UpOptions): Promise<void> {
+  const images = await startImages(options);
+  const fresh = options.plan.nodes.filter((node) => !existsSync(node.containerd.root));
+  const seed = fresh.length > 0 ? await ensureSeed({ ...options, directory: options.imagesDir, images }) : '';
+  await Promise.all(
+    options.plan.nodes.map(async (node) => {
+      if (fresh.includes(node)) await plantSeed(seed, node.containerd.root);
+      startContainerd(node, options.renderContainerdConfig);
+      await containerdReady(node, options);
+      startAgent(options, node);
+    }),
+  );
+}
+
+/** All images of the cache; the one that every pod needs is built when it is not there. */
+async function startImages(options: UpOptions): Promise<BuiltImage[]> {
+  const [pause] = imageCatalog;
+  const cached = cachedImages(options.imagesDir);
+  if (cached.some((image) => image.names.includes(pause!.names[0]!))) return cached;
+  await buildImage(pause!, { ...options, directory: options.imagesDir });
+  return cachedImages(options.imagesDir);
+}
+
+function startAgent({ plan, program }: UpOptions, node: NodePlan): void {
+  if (runningProcess(node.agent)) return;
+  mkdirSync(node.agent.stateDir, { recursive: true, mode: 0o711 });
+  writeConfig(node.agent.configFile, agentConfig(plan, node));
+  startProcess(node.agent, {
+    command: [...program, 'agent', '--config', node.agent.configFile],
+    netns: netnsPath(node.netns),
+  });
+}
+
+function writeConfig(file: string, config: object): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o711 });
+  writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+}
+
+const POLL_MS = 15;
+
+async function nodesReady({ plan, clock, signal }: UpOptions, { client }: Administrator): Promise<void> {
+  const deadline = clock.now() + READY_TIMEOUT_MS;
+  let waiting = plan.nodes;
+  for (;;) {
+    const ready = new Set((await client.list(nodeKind)).items.filter(isReady).map((node) => node.metadata.name));
+    waiting = waiting.filter((node) => !ready.has(node.name));
+    if (waiting.length === 0) return;
+    const dead = waiting.find((node) => !runningProcess(node.agent));
+    if (dead) throw new Error(`agent of ${dead.name}: the process ended\n${logTail(dead.agent.logFile)}`);
+    if (clock.now() > deadline)
+      throw new Error(`${waiting[0]!.name} is not ready\n${logTail(waiting[0]!.agent.logFile)}`);
+    await sleep(clock, POLL_MS, signal);
+  }
+}
+
+function isReady(node: Node): boolean {
+  return node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
+}

@@ -1,0 +1,106 @@
+import type { CommandSpec, FlagSpec } from './command.ts';
+
+const name: FlagSpec = { type: 'string', value: 'CLUSTER', default: 'dev', about: 'Name of the cluster' };
+const output: FlagSpec = { type: 'string', value: 'FORMAT', default: 'table', about: 'table or json', short: 'o' };
+
+/** Everything that `sampan` can be told to do. */
+export const commands: readonly CommandSpec[] = [
+  {
+    name: 'demo',
+    summary: 'Set up this machine, start a cluster and walk through "Connecting Applications with Services"',
+    flags: {
+      name,
+      nodes: { type: 'string', value: 'N', about: 'Number of nodes (default: 3)' },
+      port: { type: 'string', value: 'PORT', about: 'Port of 127.0.0.1 for the API server (default: 6443)' },
+    },
+    load: () => import('./commands/demo.ts'),
+  },
+  {
+    name: 'up',
+    summary: 'Start a cluster, or what is missing of it',
+    flags: {
+      name,
+      nodes: { type: 'string', value: 'N', about: 'Number of nodes (default: 3)' },
+      port: { type: 'string', value: 'PORT', about: 'Port of 127.0.0.1 for the API server (default: 6443)' },
+    },
+    load: () => import('./commands/up.ts'),
+  },
+  {
+    name: 'down',
+    summary: 'Take a cluster off this machine, with all its state',
+    flags: { name },
+    load: () => import('./commands/down.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'Show nodes, processes, memory and addresses of a cluster',
+    flags: { name, output },
+    load: () => import('./commands/status.ts'),
+  },
+  {
+    name: 'kubectl',
+    summary: 'Run the pinned kubectl against a cluster',
+    operands: 'WORDS…',
+    flags: {
+      name,
+      'kubectl-version': { type: 'string', value: 'VERSION', default: '1.35', about: '1.35 or 1.32' },
+    },
+    passesOn: true,
+    load: () => import('./commands/kubectl.ts'),
+  },
+  {
+    name: 'node',
+    summary: 'Run a command in the network namespace of a node',
+    operands: 'NODE [--] COMMAND…',
+    flags: { name },
+    passesOn: true,
+    load: () => import('./commands/node.ts'),
+  },
+  {
+    name: 'image',
+    summary: 'Build the example images from Debian packages, load archives into all nodes, list what is loaded',
+    operands: 'build | load FILE… | list',
+    flags: { name },
+    load: () => import('./commands/image.ts'),
+  },
+  {
+    name: 'logs',
+    summary: 'Show the log of a program of the cluster',
+    operands: '[server | agent NODE | containerd NODE]',
+    flags: { name },
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'setup',
+    summary: 'Install the Debian packages that are needed and missing',
+    load: () => import('./commands/setup.ts'),
+  },
+  {
+    name: 'test',
+    summary: 'Run all tests, or those of some stages',
+    operands: '[FILE…]',
+    flags: {
+      stage: { type: 'string', value: 'STAGES', about: 'Comma-separated: check, unit, host, e2e (default: all)' },
+    },
+    load: () => import('./commands/test.ts'),
+  },
+  {
+    name: 'bench',
+    summary: 'Measure speed and memory, and print the figures with the machine',
+    operands: '[NAME…]',
+    load: () => import('./commands/bench.ts'),
+  },
+  {
+    name: 'server',
+    summary: 'Run one API server with its controllers and scheduler in the foreground',
+    flags: { config: { type: 'string', value: 'FILE', about: 'Configuration (JSON)' } },
+    load: () => import('./commands/server.ts'),
+  },
+  {
+    name: 'agent',
+    summary: "Run one node's agent in the foreground",
+    flags: { config: { type: 'string', value: 'FILE', about: 'Configuration (JSON)' } },
+    load: () => import('./commands/agent.ts'),
+  },
+  { name: 'version', summary: 'Show versions', load: () => import('./commands/version.ts') },
+];
