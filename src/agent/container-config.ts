@@ -27,7 +27,7 @@ export function containerConfig(pod: Pod, container: Container, options: Contain
     command: (container.command ?? []).map((word) => expand(word, variables)),
     args: (container.args ?? []).map((word) => expand(word, variables)),
     working_dir: container.workingDir ?? '',
-    envs: options.env.map(([key, value]) => ({ key, value })),
+    envs: options.env.map(([key, value]) => ({ key, value: Buffer.from(value) })),
     mounts: mounts(container, options),
     labels: { ...podLabels(pod), [LABELS.containerName]: container.name },
     annotations: {},

@@ -53,7 +53,8 @@ export interface ContainerConfig {
   command: string[];
   args: string[];
   working_dir: string;
-  envs: { key: string; value: string }[];
+  /** Values are octets: they need not be valid UTF-8. */
+  envs: { key: string; value: Uint8Array }[];
   mounts: Mount[];
   labels: Record<string, string>;
   annotations: Record<string, string>;
