@@ -7,7 +7,7 @@ import { startController } from '../client/reconcile.ts';
 import { followRoutes, registerNode, reportReady, writeCniConfig } from './node.ts';
 import { observedPods } from './observe.ts';
 import type { AgentOptions } from './options.ts';
-import { volumeRefs } from './pod-sources.ts';
+import { sourceRefs } from './pod-sources.ts';
 import { PodWorker } from './pod-worker.ts';
 import { serveAgent } from './server/server.ts';
 
@@ -39,22 +39,26 @@ async function startPods(options: AgentOptions): Promise<void> {
     worker.adopt(uid, `${namespace}/${name}`);
     controller.enqueue(`${namespace}/${name}`);
   }
-  runtime.watchExits((id) => {
+  const onExit = (id: string) => {
     const key = worker.ownerOf(id);
     if (key) controller.enqueue(key);
-  }, signal);
+  };
+  const onGap = () => {
+    for (const pod of mine.list()) controller.enqueue(objectKey(pod));
+  };
+  runtime.watchExits({ onExit, onGap }, signal);
   mine.subscribe(({ object }) => controller.enqueue(objectKey(object)));
   followSources(options, (key) => controller.enqueue(key));
 }
 
-/** Pods whose volumes show a ConfigMap or Secret are looked at again when it changes. */
+/** Pods that use a ConfigMap or Secret are looked at again when it comes or changes. */
 function followSources({ informers, nodeName }: AgentOptions, enqueue: (key: string) => void): void {
   const mine = informers.of(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   for (const resource of [configMaps, secrets]) {
     informers.of(resource as typeof configMaps).subscribe((change) => {
-      if (change.type !== 'updated') return;
+      if (change.type === 'deleted') return;
       const { namespace, name } = change.object.metadata;
-      const users = mine.list(namespace).filter((pod) => volumeRefs(pod).includes(`${resource.plural}/${name}`));
+      const users = mine.list(namespace).filter((pod) => sourceRefs(pod).includes(`${resource.plural}/${name}`));
       for (const pod of users) enqueue(objectKey(pod));
     });
   }

@@ -1,4 +1,6 @@
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { parseQuantity } from '../api/quantity.ts';
 import type { Pod } from '../api/types.ts';
 import type { ContainerConfig, Mount } from './cri/types.ts';
 import { type EnvPair, expand } from './environment.ts';
@@ -9,6 +11,8 @@ export type Container = NonNullable<Pod['spec']>['containers'][number];
 
 export interface ContainerOptions {
   attempt: number;
+  /** Id of the image, as the runtime knows it. */
+  image: string;
   env: readonly EnvPair[];
   /** Volume name → host path. */
   volumes: ReadonlyMap<string, string>;
@@ -23,7 +27,7 @@ export function containerConfig(pod: Pod, container: Container, options: Contain
   const variables = new Map(options.env);
   return {
     metadata: { name: container.name, attempt: options.attempt },
-    image: { image: container.image! },
+    image: { image: options.image },
     command: (container.command ?? []).map((word) => expand(word, variables)),
     args: (container.args ?? []).map((word) => expand(word, variables)),
     working_dir: container.workingDir ?? '',
@@ -83,6 +87,26 @@ export function fieldValue(pod: Pod, path: string, at: { nodeIp: string }): stri
   const read = Object.hasOwn(values, path) ? values[path] : undefined;
   if (!read) throw new Error(`unsupported fieldPath: ${path}`);
   return read();
+}
+
+export interface ResourceRef {
+  containerName?: string;
+  /** `limits.cpu`, `requests.memory` and the like. */
+  resource: string;
+  divisor?: string | number;
+}
+
+/** Value of a `resourceFieldRef`, in whole divisors, rounded up. What has no limit has the machine's. */
+export function resourceValue(pod: Pod, { containerName, resource, divisor }: ResourceRef): string {
+  const all = [...pod.spec!.containers, ...(pod.spec!.initContainers ?? [])];
+  const container = all.find(({ name }) => name === containerName);
+  const [kind, name = ''] = resource.split('.') as ['limits' | 'requests', string];
+  const set = container?.resources?.[kind]?.[name];
+  const machine: Record<string, number> = { cpu: availableParallelism(), memory: totalmem() };
+  const unlimited = kind === 'limits' ? (machine[name] ?? 0) : 0;
+  const value = set === undefined ? unlimited : (parseQuantity(String(set)) ?? 0);
+  const unit = parseQuantity(String(divisor ?? '1')) || 1;
+  return String(Math.ceil(Number((value / unit).toFixed(6))));
 }
 
 function pairLines(pairs: Record<string, string> | undefined): string {

@@ -9,7 +9,7 @@ export interface EnvSources {
   data(kind: 'configMap' | 'secret', name: string): Record<string, string> | undefined;
   /** Value of a `fieldRef` or `resourceFieldRef`. */
   field(path: string): string;
-  resource(ref: { containerName?: string; resource: string; divisor?: string }): string;
+  resource(ref: { containerName?: string; resource: string; divisor?: string | number }): string;
 }
 
 type Container = NonNullable<Pod['spec']>['containers'][number];
@@ -51,7 +51,9 @@ function fromReference({ valueFrom }: EnvVar, sources: EnvSources): string | und
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom!;
   if (fieldRef) return sources.field(fieldRef.fieldPath);
   if (resourceFieldRef)
-    return sources.resource(resourceFieldRef as { containerName?: string; resource: string; divisor?: string });
+    return sources.resource(
+      resourceFieldRef as { containerName?: string; resource: string; divisor?: string | number },
+    );
   const kind = configMapKeyRef ? 'configMap' : 'secret';
   const ref = configMapKeyRef ?? secretKeyRef;
   const data = sources.data(kind, ref?.name ?? '');

@@ -4,7 +4,8 @@ import type { AgentOptions } from './options.ts';
 import type { Waiting } from './status.ts';
 
 export type ImageState =
-  | { readonly ready: true }
+  /** `ref` is the image's id: the runtime does not complete short names when it creates a container. */
+  | { readonly ready: true; readonly ref: string }
   | { readonly ready: false; readonly waiting: Waiting; readonly againMs: number };
 
 interface Failure {
@@ -16,7 +17,6 @@ interface Failure {
 
 const FIRST_MS = 10_000;
 const LONGEST_MS = 300_000;
-const READY = { ready: true } as const;
 
 /** Sees to it that a container's image is here, as its imagePullPolicy asks. */
 export class ImagePuller {
@@ -30,22 +30,22 @@ export class ImagePuller {
   async ensure(pod: Pod, container: Container): Promise<ImageState> {
     const { runtime } = this.#options;
     const image = container.image!;
-    const present = (await runtime.imageStatus(image)) !== undefined;
-    if (present && container.imagePullPolicy !== 'Always') return this.#present(pod, container);
+    const present = await runtime.imageStatus(image);
+    if (present && container.imagePullPolicy !== 'Always') return this.#present(pod, container, present.id);
     if (container.imagePullPolicy === 'Never') {
-      if (present) return this.#present(pod, container);
+      if (present) return this.#present(pod, container, present.id);
       const message = `Container image ${JSON.stringify(image)} is not present with pull policy of Never`;
       this.#record(pod, container, { type: 'Warning', reason: 'ErrImageNeverPull', message });
       return { ready: false, waiting: { reason: 'ErrImageNeverPull', message }, againMs: FIRST_MS };
     }
     // A loaded image is newer than any registry that can't be asked: with it here, a failed pull is no obstacle.
-    return present ? this.#present(pod, container) : this.#pull(pod, container);
+    return present ? this.#present(pod, container, present.id) : this.#pull(pod, container);
   }
 
-  #present(pod: Pod, container: Container): ImageState {
+  #present(pod: Pod, container: Container, ref: string): ImageState {
     const message = `Container image ${JSON.stringify(container.image)} already present on machine`;
     this.#record(pod, container, { type: 'Normal', reason: 'Pulled', message });
-    return READY;
+    return { ready: true, ref };
   }
 
   async #pull(pod: Pod, container: Container): Promise<ImageState> {
@@ -68,14 +68,14 @@ export class ImagePuller {
       message: `Pulling image ${JSON.stringify(image)}`,
     });
     try {
-      await runtime.pullImage(image);
+      const ref = await runtime.pullImage(image);
       this.#failures.delete(image);
       this.#record(pod, container, {
         type: 'Normal',
         reason: 'Pulled',
         message: `Successfully pulled image ${JSON.stringify(image)}`,
       });
-      return READY;
+      return { ready: true, ref };
     } catch (error) {
       return this.#failed(pod, container, (error as Error).message);
     }

@@ -3,7 +3,7 @@ import { configMaps } from '../api/kinds/configmap.ts';
 import { secrets } from '../api/kinds/secret.ts';
 import { serviceAccounts } from '../api/kinds/serviceaccount.ts';
 import type { Pod } from '../api/types.ts';
-import { type Container, fieldValue } from './container-config.ts';
+import { type Container, fieldValue, resourceValue } from './container-config.ts';
 import type { EnvSources } from './environment.ts';
 import type { AgentOptions } from './options.ts';
 import type { VolumeSources } from './volumes.ts';
@@ -29,6 +29,7 @@ export class PodSources {
     return {
       bytes: (kind, name) => this.#bytes(pod, kind, name),
       field: (path) => fieldValue(pod, path, { nodeIp: this.#options.nodeIp }),
+      resource: (ref) => resourceValue(pod, ref),
       token: (request) => this.#token(pod, request),
     };
   }
@@ -44,7 +45,7 @@ export class PodSources {
     return {
       data: (kind, name) => data.get(`${kind}/${name}`),
       field: (path) => fieldValue(pod, path, { nodeIp: this.#options.nodeIp }),
-      resource: ({ resource }) => resourceValue(container, resource),
+      resource: (ref) => resourceValue(pod, { containerName: container.name, ...ref }),
     };
   }
 
@@ -111,13 +112,16 @@ function environmentRefs(container: Container): Ref[] {
   return [...new Map(named.map((ref) => [`${ref.kind}/${ref.name}`, ref])).values()];
 }
 
-function resourceValue(container: Container, resource: string): string {
-  const [kind, name = ''] = resource.split('.') as ['limits' | 'requests', string];
-  return String(container.resources?.[kind]?.[name] ?? '0');
+/** The ConfigMaps and Secrets that a pod uses, as `configmaps/name` and `secrets/name`. */
+export function sourceRefs(pod: Pod): string[] {
+  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  const environment = containers.flatMap(environmentRefs).map(({ kind, name }) => `${PLURALS[kind]}/${name}`);
+  return [...environment, ...volumeRefs(pod)];
 }
 
-/** Names of the ConfigMaps and Secrets that a pod's volumes show: changes of these must reach the files. */
-export function volumeRefs(pod: Pod): string[] {
+const PLURALS = { configMap: 'configmaps', secret: 'secrets' } as const;
+
+function volumeRefs(pod: Pod): string[] {
   return (pod.spec?.volumes ?? []).flatMap((volume) => [
     ...(volume.configMap?.name ? [`configmaps/${volume.configMap.name}`] : []),
     ...(volume.secret?.secretName ? [`secrets/${volume.secret.secretName}`] : []),

@@ -7,6 +7,7 @@ import { services } from '../api/kinds/service.ts';
 import type { Pod } from '../api/types.ts';
 import type { Informer } from '../client/informer.ts';
 import type { Outcome } from '../client/reconcile.ts';
+import { unmountBelow } from '../host/mounts.ts';
 import { type Container, containerConfig } from './container-config.ts';
 import type { PodSandbox } from './cri/types.ts';
 import { ConfigError, containerEnvironment, linkedServices, serviceVariables } from './environment.ts';
@@ -87,17 +88,28 @@ export class PodWorker {
 
   async #sync(pod: Pod): Promise<Outcome> {
     const memory = this.#memory(pod);
-    const uid = pod.metadata.uid!;
-    const before = await observePod(this.#options.runtime, uid);
+    const before = await observePod(this.#options.runtime, pod.metadata.uid!);
+    // Users see that the node has taken the pod up while its sandbox is made.
+    const early = pod.status?.startTime ? undefined : this.#writeStatus(pod, before);
+    try {
+      const again = await this.#bringUp(pod, before);
+      return again === undefined ? undefined : { again };
+    } finally {
+      await early;
+      const after = await observePod(this.#options.runtime, pod.metadata.uid!);
+      this.#watchProbes(pod, after, memory.podIp ?? '');
+      await this.#writeStatus(pod, after);
+    }
+  }
+
+  async #bringUp(pod: Pod, observed: Observed): Promise<number | undefined> {
+    const memory = this.#memory(pod);
     const volumes = await this.#prepareVolumes(pod);
-    const sandbox = readySandbox(before) ?? (await this.#runSandbox(pod, before));
+    const sandbox = readySandbox(observed) ?? (await this.#runSandbox(pod, observed));
+    this.#owners.set(sandbox.id, keyOf(pod));
     memory.podIp ??= await this.#podIp(pod, sandbox);
     const hostsPath = await this.#writeHosts(pod, memory.podIp);
-    const again = await this.#startContainers(pod, { sandbox, observed: before, volumes, hostsPath });
-    const after = await observePod(this.#options.runtime, uid);
-    this.#watchProbes(pod, after, memory.podIp);
-    await this.#writeStatus(pod, after);
-    return again === undefined ? undefined : { again };
+    return this.#startContainers(pod, { sandbox, observed, volumes, hostsPath });
   }
 
   async #prepareVolumes(pod: Pod): Promise<Map<string, string>> {
@@ -194,7 +206,7 @@ export class PodWorker {
       return image.againMs;
     }
     try {
-      await this.#run(pod, container, at);
+      await this.#run(pod, container, { ...at, image: image.ref });
       memory.waiting.delete(container.name);
       return undefined;
     } catch (error) {
@@ -206,7 +218,7 @@ export class PodWorker {
     }
   }
 
-  async #run(pod: Pod, container: Container, at: Place & { attempt: number }): Promise<void> {
+  async #run(pod: Pod, container: Container, at: Place & { attempt: number; image: string }): Promise<void> {
     const { runtime, informers } = this.#options;
     const linked = serviceVariables(linkedServices(informers.of(services).list(), pod));
     const withIp = { ...pod, status: { ...pod.status, podIP: this.#memory(pod).podIp } } as Pod;
@@ -298,9 +310,10 @@ export class PodWorker {
     const running = observed.containers.filter((status) => status.state === 'CONTAINER_RUNNING');
     await Promise.all(running.map((status) => runtime.stopContainer(status.id, DISCARD_GRACE_SECONDS)));
     for (const sandbox of observed.sandboxes) await this.#removeSandbox(sandbox.id);
-    for (const status of observed.containers) this.#owners.delete(status.id);
+    for (const { id } of [...observed.containers, ...observed.sandboxes]) this.#owners.delete(id);
     const ids = new Set(observed.containers.map((status) => status.id));
     this.prober.forget((id) => !ids.has(id));
+    await unmountBelow(this.#podDir(uid));
     await rm(this.#podDir(uid), { recursive: true, force: true });
     const [namespace, name] = key.split('/');
     await rm(join(this.#options.stateDir, 'logs', `${namespace}_${name}_${uid}`), { recursive: true, force: true });

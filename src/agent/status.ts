@@ -65,7 +65,7 @@ function containerStatus(container: Container, inputs: StatusInputs, waitReason:
   const waiting = inputs.waiting.get(container.name);
   const base = {
     name: container.name,
-    image: current?.image.image || container.image!,
+    image: container.image!,
     imageID: current?.image_ref ?? '',
     restartCount: current?.metadata.attempt ?? 0,
   };

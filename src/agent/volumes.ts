@@ -1,6 +1,8 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
+import { mountsBelow, mountTmpfs } from '../host/mounts.ts';
+import type { ResourceRef } from './container-config.ts';
 import { ConfigError } from './environment.ts';
 
 type Volume = NonNullable<NonNullable<Pod['spec']>['volumes']>[number];
@@ -12,6 +14,7 @@ export interface VolumeSources {
   bytes(kind: 'configMap' | 'secret', name: string): Promise<Record<string, Buffer> | undefined>;
   token(request: { audience?: string; expirationSeconds?: number }): Promise<string>;
   field(path: string): string;
+  resource(ref: ResourceRef): string;
 }
 
 /** A file of a volume. */
@@ -34,7 +37,12 @@ export async function prepareVolumes(
 ): Promise<Map<string, string>> {
   const paths = new Map<string, string>();
   for (const volume of pod.spec?.volumes ?? []) {
-    paths.set(volume.name, await prepareVolume(volume, join(directory, volume.name), sources));
+    try {
+      paths.set(volume.name, await prepareVolume(volume, join(directory, volume.name), sources));
+    } catch (error) {
+      const what = `MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)}`;
+      throw new MountError(`${what} : ${(error as Error).message}`);
+    }
   }
   return paths;
 }
@@ -43,12 +51,12 @@ async function prepareVolume(volume: Volume, path: string, sources: VolumeSource
   if (volume.hostPath) return prepareHostPath(volume.hostPath);
   if (volume.emptyDir) {
     await mkdir(path, { recursive: true });
+    if (volume.emptyDir.medium === 'Memory' && !mountsBelow(path).includes(path)) await mountTmpfs(path);
     await chmod(path, 0o777);
     return path;
   }
   const files = await filesOf(volume, sources);
-  if (!files)
-    throw new MountError(`MountVolume.SetUp failed for volume "${volume.name}" : this kind of volume is not supported`);
+  if (!files) throw new MountError('this kind of volume is not supported');
   await writeAtomically(path, files);
   return path;
 }
@@ -95,13 +103,19 @@ async function dataFiles(source: DataSource, sources: VolumeSources): Promise<Vo
   }));
 }
 
-type DownwardItem = { path: string; mode?: number; fieldRef?: { fieldPath: string } };
+type DownwardItem = {
+  path: string;
+  mode?: number;
+  fieldRef?: { fieldPath: string };
+  resourceFieldRef?: ResourceRef;
+};
 
 function downwardFiles(items: readonly DownwardItem[], mode: number | undefined, sources: VolumeSources): VolumeFile[] {
-  const files = items.filter((item) => item.fieldRef);
-  return files.map((item) => ({
+  return items.map((item) => ({
     path: item.path,
-    content: Buffer.from(sources.field(item.fieldRef!.fieldPath)),
+    content: Buffer.from(
+      item.fieldRef ? sources.field(item.fieldRef.fieldPath) : sources.resource(item.resourceFieldRef!),
+    ),
     mode: item.mode ?? mode ?? 0o644,
   }));
 }

@@ -23,7 +23,7 @@ import { createMemoryStore } from '../../src/store/memory.ts';
 import { IMAGE, NODE_IP, POD_CIDR, type TestContainerd } from './containerd-fixture.ts';
 
 const NODE = 'node-1';
-const WAIT_MS = 30_000;
+const WAIT_MS = 10_000;
 
 /** A real API server in memory, and the agent of one node over a real containerd. */
 export class AgentBench {
@@ -206,7 +206,7 @@ export class AgentBench {
   }
 
   /** A WebSocket session of exec or attach. */
-  session(path: string, { stdin, resize }: ExecOptions = {}): Promise<ExecResult> {
+  session(path: string, { stdin, resize, keepOpen }: ExecOptions = {}): Promise<ExecResult> {
     const tls = { ca: this.#text('ca.crt'), ...this.#pair('apiserver-kubelet-client') };
     const socket = new WebSocket(`wss://${NODE_IP}:10250${path}`, ['v5.channel.k8s.io'], tls);
     const channels: Buffer[][] = [[], [], [], []];
@@ -216,7 +216,7 @@ export class AgentBench {
       if (resize) send(4, JSON.stringify(resize));
       if (stdin === undefined) return;
       for (let at = 0; at < stdin.length; at += 32768) send(0, stdin.slice(at, at + 32768));
-      send(255, Buffer.from([0]));
+      if (!keepOpen) send(255, Buffer.from([0]));
     });
     socket.on('message', (data: Buffer) => channels[data[0]!]!.push(data.subarray(1)));
     return new Promise((resolve, reject) => {
@@ -232,6 +232,8 @@ export class AgentBench {
 export interface ExecOptions {
   stdin?: string;
   tty?: boolean;
+  /** Leaves the input open after it was sent. */
+  keepOpen?: boolean;
   resize?: { Width: number; Height: number };
 }
 

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { AgentBench } from './agent-fixture.ts';
-import { enterOwnNetwork, TestContainerd, whyNoContainers } from './containerd-fixture.ts';
+import { configMaps } from '../../src/api/kinds/configmap.ts';
+import { events } from '../../src/api/kinds/event.ts';
+import { nodes } from '../../src/api/kinds/node.ts';
+import type { Pod } from '../../src/api/types.ts';
+import { AgentBench, isReady } from './agent-fixture.ts';
+import { enterOwnNetwork, NODE_IP, TestContainerd, whyNoContainers } from './containerd-fixture.ts';
 
 const skip = whyNoContainers() ?? false;
 
@@ -20,17 +26,419 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     await containerd?.stop();
   });
 
-  it('runs a pod, shows its status, and ends it', async () => {
-    const start = performance.now();
-    await bench.createPod('plain', {}, { command: ['sh', '-c', 'echo one; echo two; sleep 1000'] });
-    const pod = await bench.running('plain');
-    console.log('ms', performance.now() - start);
-    console.log(JSON.stringify(pod.status, null, 1));
-    assert.equal(await bench.logs('plain'), 'one\ntwo\n');
-    console.log(await bench.exec('plain', ['cat'], { stdin: 'hello\n' }));
-    console.log(await bench.exec('plain', ['sh', '-c', 'echo out; echo err >&2; exit 3']));
+  const sh = (script: string) => ({ command: ['sh', '-c', script] });
+  const firstStatus = (pod: Pod | undefined) => pod?.status?.containerStatuses?.[0];
+  const waitingFor = (name: string, reason: string) =>
+    bench.waitPod(name, (pod) => firstStatus(pod)?.state?.waiting?.reason === reason && pod);
+  const inPhase = (name: string, phase: string) => bench.waitPod(name, (pod) => pod?.status?.phase === phase && pod);
+  const out = async (name: string, script: string) => (await bench.exec(name, ['sh', '-c', script])).stdout;
+  const remove = async (...names: string[]) => {
+    for (const name of names) await bench.deletePod(name, 0);
+    for (const name of names) await bench.gone(name);
+  };
+  const eventsOf = async (name: string) => {
+    const { items } = await bench.client.list(events, { namespace: 'default' });
+    return items
+      .filter((event) => event.involvedObject.name === name)
+      .map(({ reason, message }) => `${reason}: ${message}`);
+  };
+
+  it('registers a ready node', async () => {
+    const node = await bench.client.get(nodes, { name: 'node-1' });
+    const { conditions, addresses, nodeInfo, capacity } = node.status!;
+    assert.equal(conditions!.find(({ type }) => type === 'Ready')!.status, 'True');
+    assert.deepEqual(addresses, [
+      { type: 'InternalIP', address: NODE_IP },
+      { type: 'Hostname', address: 'node-1' },
+    ]);
+    assert.match(nodeInfo!.containerRuntimeVersion, /^containerd:\/\/1\./);
+    assert.equal(capacity!['pods'], '110');
+  });
+
+  it('runs a pod, shows its status and events, and ends it', async () => {
+    await bench.createPod('plain', {}, sh('echo one; echo two; sleep 1000'));
+    const { status } = await bench.running('plain');
+    assert.match(status!.podIP!, /^10\.244\.1\./);
+    assert.deepEqual([status!.hostIP, status!.qosClass], [NODE_IP, 'BestEffort']);
+    const container = status!.containerStatuses![0]!;
+    assert.match(container.containerID!, /^containerd:\/\/[0-9a-f]{64}$/);
+    assert.deepEqual([container.ready, container.started, container.restartCount], [true, true, 0]);
+    const types = status!.conditions!.map(({ type, status }) => `${type}=${status}`).sort();
+    assert.deepEqual(types, [
+      'ContainersReady=True',
+      'Initialized=True',
+      'PodReadyToStartContainers=True',
+      'Ready=True',
+    ]);
     await bench.deletePod('plain');
     await bench.gone('plain');
-    console.log(bench.logLines.join('\n'));
+    assert.deepEqual(await eventsOf('plain'), [
+      'Pulled: Container image "sampan.dev/test:1" already present on machine',
+      'Created: Created container: main',
+      'Started: Started container main',
+      'Killing: Stopping container main',
+    ]);
+    assert.deepEqual(await readdir(join(containerd.directory, 'agent/pods')), []);
+  });
+
+  it('serves logs', async () => {
+    await bench.createPod('logs', {}, sh('for i in 1 2 3 4 5; do echo line $i; done; echo err >&2; sleep 1000'));
+    await bench.running('logs');
+    assert.equal(await bench.logs('logs'), 'line 1\nline 2\nline 3\nline 4\nline 5\nerr\n');
+    assert.equal(await bench.logs('logs', 'tailLines=2'), 'line 5\nerr\n');
+    assert.equal(await bench.logs('logs', 'tailLines=0'), '');
+    assert.equal(await bench.logs('logs', 'limitBytes=8'), 'line 1\nl');
+    assert.match(await bench.logs('logs', 'tailLines=1&timestamps=true'), /^\d{4}-\d\d-\d\dT[\d:.]+Z err\n$/);
+    assert.equal(await bench.logs('logs', `sinceTime=${new Date(Date.now() + 60_000).toISOString()}`), '');
+    assert.equal((await bench.get('/containerLogs/default/nosuch/main')).status, 404);
+    assert.equal((await bench.get('/containerLogs/default/logs/other')).status, 400);
+    assert.equal((await bench.get('/containerLogs/default/logs/main?previous=true')).status, 400);
+    await remove('logs');
+  });
+
+  it('follows logs until the container ends', async () => {
+    await bench.createPod('follow', { restartPolicy: 'Never' }, sh('echo a; sleep 0.3; echo b; sleep 0.3; echo c'));
+    await bench.running('follow');
+    assert.equal(await bench.logs('follow', 'follow=true'), 'a\nb\nc\n');
+    await inPhase('follow', 'Succeeded');
+    assert.equal(await bench.logs('follow', 'follow=true'), 'a\nb\nc\n');
+    await remove('follow');
+  });
+
+  it('executes commands', async () => {
+    await bench.createPod('exec', {}, {});
+    await bench.running('exec');
+    const cases = [
+      { command: ['cat'], stdin: 'hello\n', expect: { stdout: 'hello\n', stderr: '', status: 'Success' } },
+      {
+        command: ['sh', '-c', 'echo out; echo err >&2; exit 3'],
+        expect: { stdout: 'out\n', stderr: 'err\n', status: '3' },
+      },
+      {
+        command: ['wc', '-c'],
+        stdin: 'x'.repeat(3_000_000),
+        expect: { stdout: '3000000\n', stderr: '', status: 'Success' },
+      },
+      {
+        command: ['sh', '-c', 'read x; echo got $x; exit 4'],
+        tty: true,
+        stdin: 'a\n',
+        keepOpen: true,
+        expect: { stdout: 'a\r\ngot a\r\n', stderr: '', status: '4' },
+      },
+      {
+        command: ['sh', '-c', 'sleep 0.3; busybox stty size; read x'],
+        tty: true,
+        stdin: '\n',
+        keepOpen: true,
+        resize: { Width: 100, Height: 30 },
+        expect: { stdout: '\r\n30 100\r\n', stderr: '', status: 'Success' },
+      },
+    ];
+    for (const { command, expect, ...options } of cases) {
+      const { stdout, stderr, status } = await bench.exec('exec', command, options);
+      const ended = status.details?.causes[0].message ?? status.status;
+      assert.deepEqual({ stdout, stderr, status: ended }, expect, command.join(' '));
+    }
+    const missing = await bench.exec('exec', ['nosuch']);
+    assert.match(missing.status.message, /executable file not found in \$PATH/);
+    await remove('exec');
+  });
+
+  it('attaches to the main process', async () => {
+    await bench.createPod(
+      'attach',
+      { restartPolicy: 'Never' },
+      { ...sh('read x; echo got $x; cat'), stdin: true, stdinOnce: true },
+    );
+    await bench.running('attach');
+    const path = '/attach/default/attach/main?stdin=true&stdout=true&stderr=true';
+    const { stdout } = await bench.session(path, { stdin: 'a\nb\n' });
+    assert.equal(stdout, 'got a\nb\n');
+    await inPhase('attach', 'Succeeded');
+    await remove('attach');
+  });
+
+  it('shows how containers end, as the restart policy says', async () => {
+    const cases = [
+      { name: 'done', restartPolicy: 'Never', script: 'exit 0', phase: 'Succeeded', exitCode: 0, reason: 'Completed' },
+      { name: 'failed', restartPolicy: 'Never', script: 'exit 7', phase: 'Failed', exitCode: 7, reason: 'Error' },
+      {
+        name: 'once',
+        restartPolicy: 'OnFailure',
+        script: 'exit 0',
+        phase: 'Succeeded',
+        exitCode: 0,
+        reason: 'Completed',
+      },
+    ] as const;
+    for (const { name, restartPolicy, script } of cases) await bench.createPod(name, { restartPolicy }, sh(script));
+    for (const { name, phase, exitCode, reason } of cases) {
+      const pod = await inPhase(name, phase);
+      const ended = firstStatus(pod)!.state!.terminated!;
+      assert.deepEqual([ended.exitCode, ended.reason], [exitCode, reason]);
+      assert.equal(isReady(pod), false);
+    }
+    await remove(...cases.map(({ name }) => name));
+  });
+
+  it('restarts with back-off, and keeps the last state, its message and its logs', async () => {
+    await bench.createPod('crash', {}, sh('echo life; echo -n bye > /dev/termination-log; exit 5'));
+    const { status } = await waitingFor('crash', 'CrashLoopBackOff');
+    const container = status!.containerStatuses![0]!;
+    assert.equal(container.restartCount, 1);
+    assert.match(
+      container.state!.waiting!.message!,
+      /^back-off 10s restarting failed container=main pod=crash_default\(/,
+    );
+    const last = container.lastState!.terminated!;
+    assert.deepEqual([last.exitCode, last.reason, last.message], [5, 'Error', 'bye']);
+    assert.equal(status!.phase, 'Running');
+    assert.equal(await bench.logs('crash', 'previous=true'), 'life\n');
+    assert.ok(
+      (await eventsOf('crash')).some((event) =>
+        event.startsWith('BackOff: Back-off restarting failed container main in pod crash_default('),
+      ),
+    );
+    await remove('crash');
+  });
+
+  it('runs init containers one after the other', async () => {
+    const init = (name: string, script: string) => ({
+      name,
+      image: 'sampan.dev/test:1',
+      ...sh(script),
+      volumeMounts: [mount],
+    });
+    const mount = { name: 'work', mountPath: '/work' };
+    const initContainers = [init('first', 'sleep 0.2; echo 1 > /work/file'), init('second', 'echo 2 >> /work/file')];
+    const created = bench.createPod(
+      'init',
+      { initContainers, volumes: [{ name: 'work', emptyDir: {} }] },
+      { volumeMounts: [mount] },
+    );
+    await bench.waitPod('init', (pod) => firstStatus(pod)?.state?.waiting?.reason === 'PodInitializing');
+    await created;
+    const { status } = await bench.running('init');
+    assert.equal(await out('init', 'cat /work/file'), '1\n2\n');
+    assert.deepEqual(
+      status!.initContainerStatuses!.map(({ state }) => state!.terminated!.reason),
+      ['Completed', 'Completed'],
+    );
+    await remove('init');
+  });
+
+  it('fails a pod whose init container fails for good', async () => {
+    const initContainers = [{ name: 'first', image: 'sampan.dev/test:1', ...sh('exit 1') }];
+    await bench.createPod('badinit', { initContainers, restartPolicy: 'Never' });
+    const { status } = await inPhase('badinit', 'Failed');
+    assert.equal(status!.initContainerStatuses![0]!.state!.terminated!.exitCode, 1);
+    await remove('badinit');
+  });
+
+  it('fills the environment', async () => {
+    await bench.apply('/api/v1/namespaces/default/configmaps', {
+      metadata: { name: 'settings' },
+      data: { COLOR: 'blue', level: '3' },
+    });
+    await bench.apply('/api/v1/namespaces/default/secrets', {
+      metadata: { name: 'keys' },
+      data: { token: 'czNjcmV0' },
+    });
+    const spec = { clusterIP: '10.96.0.77', ports: [{ name: 'http', port: 80, targetPort: 8080 }] };
+    await bench.apply('/api/v1/namespaces/default/services', { metadata: { name: 'my-web' }, spec });
+    const field = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } });
+    const env = [
+      { name: 'LEVEL', valueFrom: { configMapKeyRef: { name: 'settings', key: 'level' } } },
+      { name: 'TOKEN', valueFrom: { secretKeyRef: { name: 'keys', key: 'token' } } },
+      { name: 'ABSENT', valueFrom: { secretKeyRef: { name: 'nosuch', key: 'token', optional: true } } },
+      { name: 'IP', ...field('status.podIP') },
+      { name: 'NODE', ...field('spec.nodeName') },
+      { name: 'LABEL', ...field("metadata.labels['app']") },
+      { name: 'MEMORY', valueFrom: { resourceFieldRef: { resource: 'limits.memory' } } },
+      { name: 'CPU', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '1m' } } },
+      { name: 'URL', value: 'http://$(MY_WEB_SERVICE_HOST):$(MY_WEB_SERVICE_PORT_HTTP)/$$(x)' },
+    ];
+    const envFrom = [
+      { prefix: 'P_', configMapRef: { name: 'settings' } },
+      { secretRef: { name: 'nosuch', optional: true } },
+    ];
+    const limits = { memory: '64Mi', cpu: '500m' };
+    await bench.createPod('env', {}, { env, envFrom, resources: { limits } });
+    const { status } = await bench.running('env');
+    const lines = new Set((await out('env', 'env')).split('\n'));
+    const wanted = [
+      'LEVEL=3',
+      'TOKEN=s3cret',
+      `IP=${status!.podIP}`,
+      'NODE=node-1',
+      'LABEL=',
+      'MEMORY=67108864',
+      'CPU=500',
+      'P_COLOR=blue',
+      'P_level=3',
+      'URL=http://10.96.0.77:80/$(x)',
+      'MY_WEB_SERVICE_HOST=10.96.0.77',
+      'MY_WEB_PORT=tcp://10.96.0.77:80',
+      'MY_WEB_PORT_80_TCP_ADDR=10.96.0.77',
+      'HOSTNAME=env',
+    ];
+    assert.deepEqual(
+      wanted.filter((line) => !lines.has(line)),
+      [],
+    );
+    assert.equal(
+      [...lines].some((line) => line.startsWith('ABSENT')),
+      false,
+    );
+    await remove('env');
+  });
+
+  it('waits for a ConfigMap that is missing, and goes on when it comes', async () => {
+    await bench.createPod('config', {}, { envFrom: [{ configMapRef: { name: 'later' } }] });
+    const pod = await waitingFor('config', 'CreateContainerConfigError');
+    assert.equal(firstStatus(pod)!.state!.waiting!.message, 'configmap "later" not found');
+    await bench.apply('/api/v1/namespaces/default/configmaps', { metadata: { name: 'later' }, data: { A: '1' } });
+    await bench.running('config');
+    assert.ok((await eventsOf('config')).includes('Failed: Error: configmap "later" not found'));
+    await remove('config');
+  });
+
+  it('reports images that are not there', async () => {
+    await bench.createPod('noimage', {}, { image: 'nosuch.invalid/app:1' });
+    await bench.createPod('never', {}, { image: 'nosuch.invalid/app:1', imagePullPolicy: 'Never' });
+    await waitingFor('never', 'ErrImageNeverPull');
+    const pod = await waitingFor('noimage', 'ErrImagePull');
+    assert.equal(pod.status!.phase, 'Pending');
+    const later = await waitingFor('noimage', 'ImagePullBackOff');
+    assert.match(firstStatus(later)!.state!.waiting!.message!, /^Back-off pulling image "nosuch.invalid\/app:1"/);
+    const reasons = (await eventsOf('noimage')).map((event) => event.split(':')[0]);
+    for (const reason of ['Pulling', 'Failed', 'BackOff']) assert.ok(reasons.includes(reason), reason);
+    await remove('noimage', 'never');
+  });
+
+  it('makes volumes, and keeps what comes from the API current', async () => {
+    await bench.apply('/api/v1/namespaces/default/configmaps', {
+      metadata: { name: 'files' },
+      data: { a: '1', b: '2' },
+    });
+    const projected = {
+      sources: [
+        { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
+        { configMap: { name: 'files', items: [{ key: 'a', path: 'sub/a' }] } },
+        { downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } },
+      ],
+    };
+    const volumes = [
+      { name: 'files', configMap: { name: 'files', defaultMode: 0o400 } },
+      { name: 'secret', secret: { secretName: 'keys' } },
+      { name: 'all', projected },
+      { name: 'scratch', emptyDir: {} },
+      { name: 'memory', emptyDir: { medium: 'Memory' } },
+      { name: 'host', hostPath: { path: join(containerd.directory, 'shared'), type: 'DirectoryOrCreate' } },
+    ];
+    const volumeMounts = [
+      ...volumes.map(({ name }) => ({ name, mountPath: `/vol/${name}`, readOnly: name === 'secret' })),
+      { name: 'files', mountPath: '/one', subPath: 'a' },
+    ];
+    await bench.createPod('volumes', { volumes: volumes as NonNullable<Pod['spec']>['volumes'] }, { volumeMounts });
+    await bench.running('volumes');
+    assert.equal(
+      await out('volumes', 'cat /vol/files/a /vol/files/b /vol/secret/token /vol/all/sub/a /vol/all/name /one'),
+      '12s3cret1volumes1',
+    );
+    assert.equal((await out('volumes', 'cat /vol/all/token')).split('.').length, 3);
+    assert.equal(await out('volumes', 'busybox stat -Lc %a /vol/files/a'), '400\n');
+    assert.equal(
+      await out('volumes', 'echo x > /vol/scratch/x && cat /vol/scratch/x; touch /vol/secret/x 2>&1'),
+      'x\ntouch: /vol/secret/x: Read-only file system\n',
+    );
+    assert.match(
+      await out('volumes', 'grep " /vol/memory " /proc/mounts || busybox grep " /vol/memory " /proc/mounts'),
+      /tmpfs/,
+    );
+    await out('volumes', 'echo shared > /vol/host/file');
+    assert.equal(await readFile(join(containerd.directory, 'shared/file'), 'utf8'), 'shared\n');
+    await bench.client.patch(
+      configMaps,
+      { name: 'files', namespace: 'default' },
+      { type: 'merge', body: { data: { a: 'new', b: null } } },
+    );
+    const script = 'until [ "$(cat /vol/files/a)" = new ]; do sleep 0.05; done; ls /vol/files';
+    assert.equal(await out('volumes', script), 'a\n');
+    await remove('volumes');
+  });
+
+  it('says which volume could not be mounted', async () => {
+    const volumes = [{ name: 'v', secret: { secretName: 'nosuch' } }];
+    await bench.createPod('nomount', { volumes }, { volumeMounts: [{ name: 'v', mountPath: '/v' }] });
+    await waitingFor('nomount', 'ContainerCreating');
+    await bench.apply('/api/v1/namespaces/default/secrets', { metadata: { name: 'nosuch' }, data: {} });
+    await bench.running('nomount');
+    assert.ok(
+      (await eventsOf('nomount')).includes(
+        'FailedMount: MountVolume.SetUp failed for volume "v" : secret "nosuch" not found',
+      ),
+    );
+    await remove('nomount');
+  });
+
+  it('gives names and name servers to pods', async () => {
+    const hostAliases = [{ ip: '10.1.2.3', hostnames: ['foo', 'bar'] }];
+    await bench.createPod('names', { hostAliases, hostname: 'web', subdomain: 'sub' });
+    await bench.createPod('nodns', {
+      dnsPolicy: 'None',
+      dnsConfig: { nameservers: ['10.9.9.9'], searches: ['x.y'], options: [{ name: 'ndots', value: '2' }] },
+    });
+    await bench.createPod('hostnet', { hostNetwork: true });
+    const { status } = await bench.running('names');
+    assert.equal(await out('names', 'hostname'), 'web\n');
+    const hosts = await out('names', 'cat /etc/hosts');
+    assert.match(hosts, new RegExp(`${status!.podIP}\tweb.sub.default.svc.cluster.local\tweb\n`));
+    assert.match(hosts, /10\.1\.2\.3\tfoo\tbar\n/);
+    assert.equal(
+      await out('names', 'cat /etc/resolv.conf'),
+      'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n',
+    );
+    await bench.running('nodns');
+    assert.equal(await out('nodns', 'cat /etc/resolv.conf'), 'search x.y\nnameserver 10.9.9.9\noptions ndots:2\n');
+    assert.equal((await bench.running('hostnet')).status!.podIP, NODE_IP);
+    assert.match(await out('hostnet', 'busybox ip address'), /10\.89\.0\.11/);
+    await remove('names', 'nodns', 'hostnet');
+  });
+
+  it('honours the security context', async () => {
+    const securityContext = {
+      runAsUser: 1000,
+      runAsGroup: 1001,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    };
+    await bench.createPod('secure', { securityContext: { fsGroup: 2000 } }, { securityContext });
+    await bench.running('secure');
+    assert.equal(await out('secure', 'id -u; id -g; id -G'), '1000\n1001\n1001 2000\n');
+    assert.match(await out('secure', 'touch /x 2>&1'), /Read-only file system/);
+    assert.match(await out('secure', 'cat /proc/self/status'), /CapEff:\t0000000000000000\n/);
+    await remove('secure');
+  });
+
+  it('refuses root where runAsNonRoot is set', async () => {
+    await bench.createPod('nonroot', {}, { securityContext: { runAsNonRoot: true } });
+    const pod = await waitingFor('nonroot', 'CreateContainerConfigError');
+    assert.match(firstStatus(pod)!.state!.waiting!.message!, /^container has runAsNonRoot and image will run as root/);
+    await remove('nonroot');
+  });
+
+  it('limits memory, and says when it was too little', async () => {
+    const script = 'x=a; while true; do x=$x$x; done';
+    await bench.createPod(
+      'greedy',
+      { restartPolicy: 'Never' },
+      { ...sh(script), resources: { limits: { memory: '16Mi' } } },
+    );
+    const { status } = await inPhase('greedy', 'Failed');
+    const { exitCode, reason } = status!.containerStatuses![0]!.state!.terminated!;
+    assert.deepEqual([exitCode, reason], [137, 'OOMKilled']);
+    await remove('greedy');
   });
 });

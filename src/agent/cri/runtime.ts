@@ -1,5 +1,6 @@
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { type Clock, sleep, systemClock } from '../../lib/clock.ts';
 import data from './messages.data.json' with { type: 'json' };
 import type * as cri from './types.ts';
 
@@ -26,9 +27,15 @@ export interface Runtime {
   pullImage(image: string): Promise<string>;
   listImages(): Promise<cri.Image[]>;
   version(): Promise<{ name: string; version: string }>;
-  /** Calls back whenever a container's process has ended, with the container's id. */
-  watchExits(onExit: (containerId: string) => void, signal: AbortSignal): void;
+  /** Tells of containers and sandboxes whose process has ended, once the runtime's own records say so. */
+  watchExits(watcher: ExitWatcher, signal: AbortSignal): void;
   close(): void;
+}
+
+export interface ExitWatcher {
+  onExit(id: string): void;
+  /** Exits may have been missed: everything must be looked at. */
+  onGap(): void;
 }
 
 type Message = Record<string, unknown>;
@@ -37,7 +44,7 @@ const PACKAGE = 'runtime.v1';
 const CALL_TIMEOUT_MS = 120_000;
 
 /** Connects to containerd's socket, or any other CRI v1 runtime's. */
-export function connectRuntime(socket: string): Runtime {
+export function connectRuntime(socket: string, clock: Clock = systemClock): Runtime {
   const client = new Client(`unix://${socket}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': 64 * 1024 * 1024,
     'grpc.initial_reconnect_backoff_ms': 20,
@@ -45,6 +52,8 @@ export function connectRuntime(socket: string): Runtime {
   });
   const call = caller(client);
   const byLabels = (labels?: Record<string, string>) => ({ filter: labels ? { label_selector: labels } : undefined });
+  const containerStatus = async (id: string) =>
+    (await call('ContainerStatus', { container_id: id }))['status'] as cri.ContainerStatus;
   return {
     runPodSandbox: async (config) => (await call('RunPodSandbox', { config }))['pod_sandbox_id'] as string,
     stopPodSandbox: async (id) => void (await call('StopPodSandbox', { pod_sandbox_id: id })),
@@ -58,8 +67,7 @@ export function connectRuntime(socket: string): Runtime {
       void (await call('StopContainer', { container_id: id, timeout }, (timeout + 60) * 1000)),
     removeContainer: async (id) => void (await call('RemoveContainer', { container_id: id })),
     listContainers: async (labels) => (await call('ListContainers', byLabels(labels)))['containers'] as cri.Container[],
-    containerStatus: async (id) =>
-      (await call('ContainerStatus', { container_id: id }))['status'] as cri.ContainerStatus,
+    containerStatus,
     execSync: async ({ id, command, timeoutSeconds }) =>
       (await call('ExecSync', {
         container_id: id,
@@ -75,7 +83,7 @@ export function connectRuntime(socket: string): Runtime {
       const answer = await call('Version', {});
       return { name: answer['runtime_name'] as string, version: answer['runtime_version'] as string };
     },
-    watchExits: (onExit, signal) => watchExits(client, onExit, signal),
+    watchExits: (watcher, signal) => watchExits({ client, containerStatus, clock, watcher, signal }),
     close: () => client.close(),
   };
 }
@@ -137,8 +145,19 @@ function toType(name: string, fields: Record<string, [number, string]>): protobu
   return type;
 }
 
+interface ExitWatch {
+  readonly client: Client;
+  readonly containerStatus: Runtime['containerStatus'];
+  readonly clock: Clock;
+  readonly watcher: ExitWatcher;
+  readonly signal: AbortSignal;
+}
+
+const RECONNECT_MS = 500;
+
 /** containerd's own event stream: CRI of its 1.x line has none. */
-function watchExits(client: Client, onExit: (containerId: string) => void, signal: AbortSignal): void {
+function watchExits(watch: ExitWatch): void {
+  const { client, clock, watcher, signal } = watch;
   const [input, output, exit] = ['SubscribeRequest', 'Envelope', 'TaskExit'].map((name) => types.lookupType(name));
   const stream = client.makeServerStreamRequest(
     '/containerd.services.events.v1.Events/Subscribe',
@@ -148,13 +167,35 @@ function watchExits(client: Client, onExit: (containerId: string) => void, signa
   );
   stream.on('data', (envelope: { event?: { value: Uint8Array } }) => {
     if (!envelope.event) return;
-    const { container_id: id } = exit!.toObject(exit!.decode(envelope.event.value)) as { container_id: string };
-    onExit(id);
+    const ended = exit!.toObject(exit!.decode(envelope.event.value)) as { container_id: string; id: string };
+    // Other ids are those of commands that were executed in the container.
+    if (ended.id === ended.container_id) void whenRecorded(watch, ended.id).then(() => watcher.onExit(ended.id));
   });
-  stream.on('error', () => {
-    if (signal.aborted) return;
-    const timer = setTimeout(() => watchExits(client, onExit, signal), 500);
-    timer.unref();
-  });
+  let over = false;
+  const reconnect = () => {
+    if (over || signal.aborted) return;
+    over = true;
+    clock.after(RECONNECT_MS, () => {
+      if (signal.aborted) return;
+      watchExits(watch);
+      watcher.onGap();
+    });
+  };
+  stream.on('error', reconnect).on('end', reconnect);
   signal.addEventListener('abort', () => stream.cancel(), { once: true });
+}
+
+const RECORD_TRIES = 12;
+const FIRST_LOOK_MS = 2;
+
+/** The event comes before CRI has taken note of it. */
+async function whenRecorded({ containerStatus, clock, signal }: ExitWatch, id: string): Promise<void> {
+  try {
+    for (let tries = 0; tries < RECORD_TRIES; tries++) {
+      if ((await containerStatus(id)).state === 'CONTAINER_EXITED') return;
+      await sleep(clock, FIRST_LOOK_MS * 2 ** tries, signal);
+    }
+  } catch {
+    // A sandbox, or removed meanwhile.
+  }
 }

@@ -104,14 +104,16 @@ function logName(status: ContainerStatus): string {
 
 /** Following ends when the container does. */
 async function untilExit(options: AgentOptions, status: ContainerStatus, gone: AbortController): Promise<void> {
-  options.runtime.watchExits(
-    (id) => {
-      if (id === status.id) gone.abort();
-    },
-    AbortSignal.any([gone.signal, options.signal]),
-  );
-  const now = await options.runtime.containerStatus(status.id).catch(() => undefined);
-  if (now?.state !== 'CONTAINER_RUNNING') gone.abort();
+  const look = async () => {
+    const now = await options.runtime.containerStatus(status.id).catch(() => undefined);
+    if (now?.state !== 'CONTAINER_RUNNING') gone.abort();
+  };
+  const onExit = (id: string) => {
+    if (id === status.id) gone.abort();
+  };
+  const signal = AbortSignal.any([gone.signal, options.signal]);
+  options.runtime.watchExits({ onExit, onGap: () => void look() }, signal);
+  await look();
 }
 
 function numberOf(query: URLSearchParams, name: string): number | undefined {
