@@ -16,12 +16,12 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
 
 /** Names of the needed packages that are not installed. Throws on a system without dpkg. */
 export async function missingPackages(): Promise<string[]> {
-  const { stdout } = await run(['dpkg-query', '--show', '--showformat', '${Package} ${db:Status-Status}\\n']);
+  const { stdout } = await run(['dpkg', '--get-selections']);
   const installed = new Set(
     stdout
       .split('\n')
-      .filter((line) => line.endsWith(' installed'))
-      .map((line) => line.split(' ')[0]),
+      .map((line) => /^([^\s:]+)\S*\s+(?:install|hold)$/.exec(line)?.[1])
+      .filter(Boolean),
   );
   return Object.keys(DEBIAN_PACKAGES).filter((name) => !installed.has(name));
 }

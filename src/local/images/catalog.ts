@@ -3,8 +3,14 @@ import type { ImageFile, ImageSpec } from './spec.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Users that Debian's packages expect. */
-const ACCOUNTS: Readonly<Record<string, ImageFile>> = {
+/** Debian's busybox is built without this one. */
+const PRINTENV = `#!/bin/sh
+[ $# = 0 ] && exec env
+for name; do env | sed -n "s/^$name=//p" | grep . || exit 1; done
+`;
+
+/** Users that Debian's packages expect, and what every machine has. */
+const BASE: Readonly<Record<string, ImageFile>> = {
   '/etc/passwd': {
     text: [
       'root:x:0:0:root:/root:/bin/sh',
@@ -16,11 +22,12 @@ const ACCOUNTS: Readonly<Record<string, ImageFile>> = {
   '/etc/group': { text: ['root:x:0:', 'adm:x:4:', 'www-data:x:33:', 'nogroup:x:65534:', ''].join('\n') },
   '/root': { directory: true, mode: 0o700 },
   '/tmp': { directory: true, mode: 0o1777 },
+  '/bin/printenv': { text: PRINTENV, mode: 0o755 },
 };
 
 /** Programs of busybox that people type in containers. */
 const APPLETS = (
-  'sh ash [ test true false echo printf printenv env cat head tail less more grep egrep sed awk sort uniq wc cut tr tee xargs ' +
+  'sh ash [ test true false echo printf env cat head tail less more grep egrep sed awk sort uniq wc cut tr tee xargs ' +
   'ls cp mv rm mkdir rmdir ln touch chmod chown find stat du df mount umount ps top kill killall pidof sleep date uname hostname ' +
   'id whoami vi clear reset seq yes dd od hexdump md5sum sha256sum base64 tar gzip gunzip zcat unzip ' +
   'ip ifconfig route netstat ping ping6 traceroute nc telnet wget nslookup arp httpd timeout watch which basename dirname ' +
@@ -40,7 +47,7 @@ const pause: ImageSpec = {
 const busybox: ImageSpec = {
   names: ['docker.io/library/busybox:latest'],
   packages: ['busybox-static'],
-  files: { ...ACCOUNTS, ...applets(APPLETS) },
+  files: { ...BASE, ...applets(APPLETS) },
   env: { PATH },
   cmd: ['sh'],
 };
@@ -61,7 +68,7 @@ const nginx: ImageSpec = {
   names: ['docker.io/library/nginx:latest', 'docker.io/bprashanth/nginxhttps:1.0'],
   packages: ['nginx-light', 'busybox-static'],
   files: {
-    ...ACCOUNTS,
+    ...BASE,
     ...applets(APPLETS),
     '/etc/nginx/conf.d/default.conf': { text: NGINX_DEFAULT_SITE },
     '/var/log/nginx': { directory: true },
@@ -81,7 +88,7 @@ const curl: ImageSpec = {
   packages: ['busybox-static', 'curl', 'ca-certificates'],
   exclude: ['openssl'],
   files: {
-    ...ACCOUNTS,
+    ...BASE,
     ...applets(APPLETS),
     '/etc/ssl/certs/ca-certificates.crt': { join: '/usr/share/ca-certificates' },
   },

@@ -9,7 +9,7 @@ export const run: RunCommand = async (_call, context) => {
 /** Installs the Debian packages that are needed and missing. */
 export async function setUp(context: CommandContext): Promise<void> {
   const missing = await missingPackages().catch(() => {
-    throw new Error('setup needs Debian or a system like it: dpkg-query was not found');
+    throw new Error('setup needs Debian or a system like it: dpkg was not found');
   });
   if (missing.length === 0) return context.err('All Debian packages that are needed are installed.\n');
   context.err(`Installing Debian packages: ${missing.join(', ')} …\n`);

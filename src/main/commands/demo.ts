@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run as runProgram } from '../../host/exec.ts';
+import { planOfExisting } from '../../local/record.ts';
+import { Walk } from '../../local/walk.ts';
+import { parseWalkthrough, type Walkthrough } from '../../local/walkthrough.ts';
+import type { CommandContext, RunCommand } from '../command.ts';
+import { clusterName } from '../local-context.ts';
+import { buildExampleImages } from './image.ts';
+import { kubectlEnvironment } from './kubectl.ts';
+import { setUp } from './setup.ts';
+import { startCluster } from './up.ts';
+
+const WALKTHROUGH = 'examples/walkthroughs/connecting-applications.yaml';
+
+export const run: RunCommand = async ({ flags }, context) => {
+  await setUp(context);
+  await buildExampleImages(context);
+  await startCluster(flags, context);
+  const plan = planOfExisting(clusterName(flags));
+  const env = kubectlEnvironment({ context, kubeconfig: plan.kubeconfig, version: '1.35' });
+  const { clock, signal, root: cwd } = context;
+  const walkthrough = parseWalkthrough(readFileSync(join(cwd, WALKTHROUGH), 'utf8'));
+  for (const command of walkthrough.prepare) await runProgram(['bash', '-c', command], { env, cwd, signal });
+  const problems = await show(walkthrough, new Walk({ plan, env, cwd, clock, signal }), context);
+  context.out(`\nThe cluster stays up. To use it: export KUBECONFIG=${plan.kubeconfig}\n`);
+  context.out('kubectl: ./sampan kubectl …; what it runs on: ./sampan status; to end it: ./sampan down\n');
+  return problems === 0 ? 0 : 1;
+};
+
+/** Shows each step and its output; resolves with the number of steps that did not go as they should. */
+async function show(walkthrough: Walkthrough, walk: Walk, { out, terminal }: CommandContext): Promise<number> {
+  const bold = (text: string) => (terminal ? `\x1b[1m${text}\x1b[0m` : text);
+  let problems = 0;
+  out(`\n${bold(`# ${walkthrough.title}`)}\n`);
+  for (const step of walkthrough.steps) {
+    if (step.section) out(`\n${bold(`## ${step.section}`)}\n`);
+    if (step.say) out(`\n${step.say}\n`);
+    const shown = await walk.step(step, (at, command) => out(`\n${bold(`${at}$ ${command}`)}\n`));
+    for (const { output, problems: found } of shown) {
+      out(output.endsWith('\n') || output === '' ? output : `${output}\n`);
+      for (const problem of found) out(`✗ ${problem}\n`);
+      problems += found.length;
+    }
+  }
+  return problems;
+}
