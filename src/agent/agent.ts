@@ -47,7 +47,15 @@ async function startPods(options: AgentOptions): Promise<void> {
     for (const pod of mine.list()) controller.enqueue(objectKey(pod));
   };
   runtime.watchExits({ onExit, onGap }, signal);
-  mine.subscribe(({ object }) => controller.enqueue(objectKey(object)));
+  mine.subscribe((change) => {
+    const { object } = change;
+    const grace = object.metadata.deletionGracePeriodSeconds ?? 0;
+    if (change.type === 'deleted') worker.hurry(object, 0);
+    if (change.type === 'updated' && grace < (change.old.metadata.deletionGracePeriodSeconds ?? 0)) {
+      worker.hurry(object, grace);
+    }
+    controller.enqueue(objectKey(object));
+  });
   followSources(options, (key) => controller.enqueue(key));
 }
 

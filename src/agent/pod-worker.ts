@@ -11,15 +11,17 @@ import { unmountBelow } from '../host/mounts.ts';
 import { type Container, containerConfig } from './container-config.ts';
 import type { PodSandbox } from './cri/types.ts';
 import { ConfigError, containerEnvironment, linkedServices, serviceVariables } from './environment.ts';
+import { runHook } from './hooks.ts';
 import { ImagePuller } from './images.ts';
 import { newest, type Observed, observePod, readySandbox } from './observe.ts';
 import type { AgentOptions } from './options.ts';
 import { PodSources } from './pod-sources.ts';
-import { Prober } from './probes.ts';
+import { type Probed, type ProbeKind, Prober } from './probes.ts';
+import { mustNotBeRoot, rootRefusal } from './resources.ts';
 import { decide } from './restart.ts';
 import { hostsFile, sandboxConfig } from './sandbox-config.ts';
 import { podStatus, type Waiting } from './status.ts';
-import { terminateContainers } from './terminate.ts';
+import { endContainer, type TerminateOptions, terminateContainers } from './terminate.ts';
 import { prepareVolumes } from './volumes.ts';
 
 /** What is remembered of a pod between two looks at it; all of it can be lost. */
@@ -44,6 +46,8 @@ export class PodWorker {
   readonly #memories = new Map<string, Memory>();
   /** Container id → key of its pod. */
   readonly #owners = new Map<string, string>();
+  /** Uid → containers of a pod that is being ended. */
+  readonly #ending = new Map<string, Observed>();
   /** Pod key → uids that may have something in the runtime. */
   readonly #known = new Map<string, Set<string>>();
 
@@ -220,6 +224,7 @@ export class PodWorker {
 
   async #run(pod: Pod, container: Container, at: Place & { attempt: number; image: string }): Promise<void> {
     const { runtime, informers } = this.#options;
+    await this.#refuseRoot(pod, container, at.image);
     const linked = serviceVariables(linkedServices(informers.of(services).list(), pod));
     const withIp = { ...pod, status: { ...pod.status, podIP: this.#memory(pod).podIp } } as Pod;
     const env = containerEnvironment(container, linked, await this.sources.environment(withIp, container));
@@ -242,6 +247,30 @@ export class PodWorker {
     await runtime.startContainer(id);
     this.#record(pod, container, { type: 'Normal', reason: 'Started', message: `Started container ${container.name}` });
     await this.#dropOld(at.observed, container.name);
+    await this.#runPostStart(pod, container, id);
+  }
+
+  async #refuseRoot(pod: Pod, container: Container, image: string): Promise<void> {
+    if (!mustNotBeRoot(pod, container)) return;
+    const refusal = rootRefusal(pod, container, await this.#options.runtime.imageStatus(image));
+    if (refusal !== undefined) throw new ConfigError(refusal);
+  }
+
+  /** A container whose postStart hook fails is ended, and restarted as its policy says. */
+  async #runPostStart(pod: Pod, container: Container, id: string): Promise<void> {
+    const hook = container.lifecycle?.postStart;
+    if (!hook) return;
+    const { runtime, log } = this.#options;
+    try {
+      const podIp = this.#memory(pod).podIp ?? '';
+      await runHook(hook, { pod, container, id, podIp, timeoutSeconds: 0 }, this.#options);
+    } catch (error) {
+      log.warn('postStart hook failed', { pod: keyOf(pod), container: container.name, error });
+      this.#record(pod, container, { type: 'Warning', reason: 'FailedPostStartHook', message: 'PostStartHook failed' });
+      const message = 'FailedPostStartHook';
+      this.#record(pod, container, { type: 'Normal', reason: 'Killing', message });
+      await runtime.stopContainer(id, pod.spec!.terminationGracePeriodSeconds ?? 30);
+    }
   }
 
   /** Keeps one ended container a name, for its logs and last state. */
@@ -263,28 +292,37 @@ export class PodWorker {
     this.prober.forget((id) => !dead.has(id));
   }
 
-  async #killUnhealthy(
-    { pod, container, id }: { pod: Pod; container: Container; id: string },
-    kind: string,
-  ): Promise<void> {
+  async #killUnhealthy({ pod, container, id }: Probed, kind: ProbeKind): Promise<void> {
     const message = `Container ${container.name} failed ${kind} probe, will be restarted`;
     this.#record(pod, container, { type: 'Normal', reason: 'Killing', message });
-    const grace = pod.spec!.terminationGracePeriodSeconds ?? 30;
-    await this.#options.runtime
-      .stopContainer(id, grace)
-      .catch((error: unknown) => this.#options.log.warn('stop failed', { id, error }));
+    const probe = kind === 'startup' ? container.startupProbe : container.livenessProbe;
+    const graceSeconds = probe?.terminationGracePeriodSeconds ?? pod.spec!.terminationGracePeriodSeconds ?? 30;
+    await endContainer({ pod, container, id, graceSeconds }, this.#terminateOptions(pod)).catch((error: unknown) =>
+      this.#options.log.warn('stop failed', { id, error }),
+    );
     this.#options.enqueue(keyOf(pod));
+  }
+
+  #terminateOptions(pod: Pod): TerminateOptions {
+    return { ...this.#options, record: (container, event) => this.#record(pod, container, event) };
+  }
+
+  /** A pod that is ending has less time than it had, or none. */
+  hurry(pod: Pod, graceSeconds: number): void {
+    const { runtime, log } = this.#options;
+    for (const { id, state } of this.#ending.get(pod.metadata.uid!)?.containers ?? []) {
+      if (state !== 'CONTAINER_RUNNING') continue;
+      runtime.stopContainer(id, graceSeconds).catch((error: unknown) => log.warn('stop failed', { id, error }));
+    }
   }
 
   async #terminate(pod: Pod): Promise<void> {
     const { runtime, client } = this.#options;
     const observed = await observePod(runtime, pod.metadata.uid!);
-    // Endpoints must see the pod as terminating before its processes are told to end.
-    await this.#writeStatus(pod, observed);
-    await terminateContainers(pod, observed, {
-      ...this.#options,
-      record: (container, event) => this.#record(pod, container, event),
-    });
+    this.#ending.set(pod.metadata.uid!, observed);
+    await terminateContainers(pod, observed, this.#terminateOptions(pod)).finally(() =>
+      this.#ending.delete(pod.metadata.uid!),
+    );
     const after = await observePod(runtime, pod.metadata.uid!);
     await this.#writeStatus(pod, after);
     await this.#discard(keyOf(pod), pod.metadata.uid!);

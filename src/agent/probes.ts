@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import type { Pod } from '../api/types.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import type { Container } from './container-config.ts';
+import { grpcProbe } from './cri/health.ts';
 import type { Runtime } from './cri/runtime.ts';
 
 export type ProbeKind = 'startup' | 'readiness' | 'liveness';
@@ -58,7 +59,12 @@ export class Prober {
   watch(probed: Probed): void {
     const { startupProbe, readinessProbe, livenessProbe } = probed.container;
     if (this.#watched.has(probed.id) || !(startupProbe || readinessProbe || livenessProbe)) return;
-    const watched = { abort: new AbortController(), started: !startupProbe, ready: false };
+    // An agent that starts again goes on from what was known: nothing becomes unready by it.
+    const known = probed.pod.status?.containerStatuses?.find(
+      ({ containerID }) => containerID === `containerd://${probed.id}`,
+    );
+    const started = !startupProbe || known?.started === true;
+    const watched = { abort: new AbortController(), started, ready: known?.ready === true };
     this.#watched.set(probed.id, watched);
     void this.#run(probed, watched);
   }
@@ -81,7 +87,7 @@ export class Prober {
       this.#options.onChange(probed.pod);
     };
     try {
-      if (startupProbe) {
+      if (startupProbe && !watched.started) {
         await this.#loop({
           probed,
           probe: startupProbe,
@@ -127,7 +133,7 @@ export class Prober {
   async #probe(probed: Probed, probe: Probe): Promise<string | undefined> {
     const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
     try {
-      if (probe.exec) return await this.#exec(probed, probe.exec.command ?? []);
+      if (probe.exec) return await this.#exec(probed, probe.exec.command ?? [], timeoutMs / 1000);
       if (probe.httpGet) return await httpProbe(probed, probe.httpGet, timeoutMs);
       if (probe.tcpSocket) {
         return await tcpProbe({
@@ -136,14 +142,17 @@ export class Prober {
           timeoutMs,
         });
       }
+      if (probe.grpc) {
+        const { port, service } = probe.grpc;
+        return await grpcProbe({ address: `${probed.podIp}:${port}`, service: service ?? '', timeoutMs });
+      }
       return 'this kind of probe is not supported';
     } catch (error) {
       return (error as Error).message;
     }
   }
 
-  async #exec({ id, container }: Probed, command: readonly string[]): Promise<string | undefined> {
-    const timeoutSeconds = container.readinessProbe?.timeoutSeconds ?? 1;
+  async #exec({ id }: Probed, command: readonly string[], timeoutSeconds: number): Promise<string | undefined> {
     const result = await this.#options.runtime.execSync({ id, command, timeoutSeconds });
     return result.exit_code === 0 ? undefined : Buffer.concat([result.stdout, result.stderr]).toString().trim();
   }

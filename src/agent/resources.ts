@@ -1,6 +1,6 @@
 import { parseQuantity } from '../api/quantity.ts';
 import type { Pod } from '../api/types.ts';
-import type { LinuxResources, LinuxSecurityContext } from './cri/types.ts';
+import type { Image, LinuxResources, LinuxSecurityContext } from './cri/types.ts';
 import { namespaceOptions } from './sandbox-config.ts';
 
 type Container = NonNullable<Pod['spec']>['containers'][number];
@@ -40,4 +40,20 @@ export function linuxSecurityContext(container: Container, pod: Pod): LinuxSecur
     ...(user === undefined ? {} : { run_as_user: { value: user } }),
     ...(group === undefined ? {} : { run_as_group: { value: group } }),
   };
+}
+
+export function mustNotBeRoot(pod: Pod, container: Container): boolean {
+  return container.securityContext?.runAsNonRoot ?? pod.spec?.securityContext?.runAsNonRoot ?? false;
+}
+
+/** Why a container that must not run as root can't be started; undefined when its user is known to be another. */
+export function rootRefusal(pod: Pod, container: Container, image: Image | undefined): string | undefined {
+  const where = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${container.name})`;
+  const asked = container.securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser;
+  if (asked !== undefined) return asked === 0 ? `container's runAsUser breaks non-root policy ${where}` : undefined;
+  if (image?.username) {
+    return `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${where}`;
+  }
+  if (image?.uid && image.uid.value !== '0') return undefined;
+  return `container has runAsNonRoot and image will run as root ${where}`;
 }

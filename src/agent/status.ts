@@ -40,7 +40,7 @@ export function podStatus(pod: Pod, inputs: StatusInputs): PodStatus {
   const containers = spec.containers.map((container) => containerStatus(container, inputs, waitReason));
   const phase = podPhase(pod, { containers, init, initDone });
   const finished = phase === 'Succeeded' || phase === 'Failed';
-  const ready = initDone && !finished && !pod.metadata.deletionTimestamp && containers.every((status) => status.ready);
+  const ready = initDone && !finished && containers.every((status) => status.ready);
   const old = pod.status ?? {};
   return {
     ...old,

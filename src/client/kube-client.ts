@@ -72,7 +72,9 @@ function withType(resource: Pick<Resource, 'group' | 'version' | 'kind'>, object
 }
 
 function queryOf(options: object): string {
-  const pairs = Object.entries(options as Record<string, unknown>).filter(([key, value]) => value !== undefined && key !== 'namespace');
+  const pairs = Object.entries(options as Record<string, unknown>).filter(
+    ([key, value]) => value !== undefined && key !== 'namespace',
+  );
   const query = new URLSearchParams(pairs.map(([key, value]): [string, string] => [key, String(value)])).toString();
   return query === '' ? '' : `?${query}`;
 }

@@ -25,10 +25,19 @@ export interface TestAnswer {
   body: any;
 }
 
+/** Numbers in [0, 1) that are the same in every run (a linear congruential generator, Numerical Recipes' constants). */
+export function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
 /** The real API server over a store in memory, with the namespace `default`. */
 export async function startTestServer(options: { clock?: Clock; random?: () => number } = {}): Promise<TestServer> {
   const store = createMemoryStore();
-  const { clock = systemClock, random = Math.random } = options;
+  const { clock = systemClock, random = createRandom(1) } = options;
   const allocator = createServiceAllocator({
     serviceCidr: parseCidr('10.96.0.0/16')!,
     nodePortRange: { from: 30000, to: 32767 },

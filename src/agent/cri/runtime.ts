@@ -50,7 +50,7 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
     'grpc.initial_reconnect_backoff_ms': 20,
     'grpc.max_reconnect_backoff_ms': 1000,
   });
-  const call = caller(client);
+  const call = caller(client, clock);
   const byLabels = (labels?: Record<string, string>) => ({ filter: labels ? { label_selector: labels } : undefined });
   const containerStatus = async (id: string) =>
     (await call('ContainerStatus', { container_id: id }))['status'] as cri.ContainerStatus;
@@ -68,12 +68,10 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
     removeContainer: async (id) => void (await call('RemoveContainer', { container_id: id })),
     listContainers: async (labels) => (await call('ListContainers', byLabels(labels)))['containers'] as cri.Container[],
     containerStatus,
-    execSync: async ({ id, command, timeoutSeconds }) =>
-      (await call('ExecSync', {
-        container_id: id,
-        cmd: command,
-        timeout: timeoutSeconds,
-      })) as unknown as cri.ExecSyncResponse,
+    execSync: async ({ id, command, timeoutSeconds }) => {
+      const request = { container_id: id, cmd: command, timeout: timeoutSeconds };
+      return (await call('ExecSync', request, execTimeoutMs(timeoutSeconds))) as unknown as cri.ExecSyncResponse;
+    },
     exec: async (request) => (await call('Exec', { ...request }))['url'] as string,
     attach: async (request) => (await call('Attach', { ...request }))['url'] as string,
     imageStatus: async (image) => (await call('ImageStatus', { image: { image } }))['image'] as cri.Image | undefined,
@@ -88,9 +86,17 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
   };
 }
 
+/** Without a limit of its own a command may take long. */
+function execTimeoutMs(timeoutSeconds: number): number {
+  return timeoutSeconds > 0 ? timeoutSeconds * 1000 + 10_000 : 3_600_000;
+}
+
 const services = data.services as unknown as Record<string, Record<string, [string, string]>>;
 
-function caller(client: Client): (method: string, request: Message, timeoutMs?: number) => Promise<Message> {
+function caller(
+  client: Client,
+  clock: Clock,
+): (method: string, request: Message, timeoutMs?: number) => Promise<Message> {
   return (method, request, timeoutMs = CALL_TIMEOUT_MS) => {
     const service = method in services['ImageService']! ? 'ImageService' : 'RuntimeService';
     const [input, output] = services[service]![method]!.map((name) => types.lookupType(name));
@@ -101,7 +107,7 @@ function caller(client: Client): (method: string, request: Message, timeoutMs?: 
         (bytes) => output!.toObject(output!.decode(bytes), { longs: String, enums: String, defaults: true }) as Message,
         request,
         new Metadata(),
-        { deadline: Date.now() + timeoutMs },
+        { deadline: clock.now() + timeoutMs },
         (error: ServiceError | null, answer?: Message) => (error ? reject(new RuntimeError(error)) : resolve(answer!)),
       );
     });

@@ -135,4 +135,7 @@ export interface Image {
   id: string;
   repo_tags: string[];
   repo_digests: string[];
+  /** The image's user, as number or as name. */
+  uid?: { value: string } | null;
+  username?: string;
 }

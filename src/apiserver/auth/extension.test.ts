@@ -33,10 +33,10 @@ async function startServer() {
     const answer = await inProcessTransport(server, user)({ method, path, body: body ? JSON.stringify(body) : '' });
     const chunks: Uint8Array[] = [];
     for await (const chunk of answer.body) chunks.push(chunk);
-    // biome-ignore lint/suspicious/noExplicitAny: answers of every kind
     return {
       status: answer.status,
       headers: answer.headers,
+      // biome-ignore lint/suspicious/noExplicitAny: answers of every kind
       body: JSON.parse(Buffer.concat(chunks).toString()) as any,
     };
   };

@@ -77,11 +77,13 @@ export function renderBase({ clusterCidr, serviceCidr }: ProxyAddresses): string
 `;
 }
 
+const DNAT = 'dnat ip to ip daddr . meta l4proto . th dport . meta mark map @endpoints';
+
 /** The chain that picks one of `count` endpoints. The index is the whole mark: nothing else in the table uses marks. */
 export function renderChooser(count: number): string {
   return `add chain ${TABLE} mod-${count}
 flush chain ${TABLE} mod-${count}
-add rule ${TABLE} mod-${count} meta mark set numgen random mod ${count} meta l4proto { tcp, udp, sctp } dnat ip to ip daddr . meta l4proto . th dport . meta mark map @endpoints
+add rule ${TABLE} mod-${count} meta mark set numgen random mod ${count} meta l4proto { tcp, udp, sctp } ${DNAT}
 `;
 }
 
