@@ -8,7 +8,7 @@ import { createClient } from '../client/kube-client.ts';
 import { startDns } from '../dns/dns.ts';
 import { openNft } from '../host/nft.ts';
 import { realRoutes } from '../host/routes.ts';
-import { startProxy } from '../proxy/proxy.ts';
+import { startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
 
 const DNS_PORT = 53;
