@@ -1,6 +1,7 @@
 import { nodes as nodeKind } from '../api/kinds/node.ts';
 import type { Node } from '../api/types.ts';
 import { memoryBytes, netnsInode } from '../host/process.ts';
+import type { Clock } from '../lib/clock.ts';
 import { connect } from './connect.ts';
 import { processesOf } from './down.ts';
 import type { ClusterPlan, ProcessPlan } from './plan.ts';
@@ -34,8 +35,8 @@ export interface ProcessStatus {
   readonly memoryBytes: number;
 }
 
-export async function clusterStatus(plan: ClusterPlan): Promise<ClusterStatus> {
-  const administrator = connect(plan);
+export async function clusterStatus(plan: ClusterPlan, clock: Clock): Promise<ClusterStatus> {
+  const administrator = connect(plan, clock);
   const ready = await administrator.serverReady();
   const known = ready ? (await administrator.client.list(nodeKind)).items : [];
   const programs = [

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import { sleep } from '../lib/clock.ts';
 import { type Administrator, connect } from './connect.ts';
 import { containerdReady, type RenderContainerdConfig, startContainerd } from './containerd.ts';
-import { type BuiltImage, buildImage, cachedImages } from './images/build.ts';
+import { type BuiltImage, buildImages, cachedImages } from './images/build.ts';
 import { imageCatalog } from './images/catalog.ts';
 import type { OciArchitecture } from './images/oci.ts';
 import { ensureSeed, plantSeed } from './images/seed.ts';
@@ -48,7 +48,7 @@ export async function up(options: UpOptions): Promise<void> {
     const network = applyNetwork(plan);
     // Keys and certificates are computed here while the kernel makes the network.
     applyPki(plan, options.clock);
-    const administrator = connect(plan);
+    const administrator = connect(plan, options.clock);
     await Promise.all([
       network.then(() => startServer(options)).then(() => serverReady(options, administrator)),
       network.then(() => startNodes(options)),
@@ -107,7 +107,7 @@ async function startImages(options: UpOptions): Promise<BuiltImage[]> {
   const [pause] = imageCatalog;
   const cached = cachedImages(options.imagesDir);
   if (cached.some((image) => image.names.includes(pause!.names[0]!))) return cached;
-  await buildImage(pause!, { ...options, directory: options.imagesDir });
+  await buildImages([pause!], { ...options, directory: options.imagesDir });
   return cachedImages(options.imagesDir);
 }
 
