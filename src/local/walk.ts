@@ -37,15 +37,17 @@ export class Walk {
     this.#options = options;
   }
 
-  /** Runs all commands of a step; `before` is called with each command when it begins. */
-  async step(step: Step, before?: (at: string, command: string) => void): Promise<Shown[]> {
+  /** Runs all commands of a step, one after the other. */
+  async step(step: Step, observer: WalkObserver = {}): Promise<Shown[]> {
     const places = step.on === 'nodes' ? this.#options.plan.nodes : [undefined];
     const shown: Shown[] = [];
     for (const captures of expand(step, this.#captures)) {
       for (const node of places) {
         const place = { at: node?.name ?? '', netns: node?.netns, command: fill(step.run, captures) };
-        before?.(place.at, place.command);
-        shown.push(await this.#until({ step, place, captures }));
+        observer.begins?.(place);
+        const one = await this.#until({ step, place, captures });
+        observer.ended?.(one);
+        shown.push(one);
       }
     }
     if (shown.length === 0) throw new Error(`walkthrough: nothing was captured to go through: ${step.each}`);
@@ -83,6 +85,12 @@ export class Walk {
       };
     }
   }
+}
+
+/** Is told of each command when it begins, and when it ended. */
+export interface WalkObserver {
+  readonly begins?: (command: Pick<Shown, 'at' | 'command'>) => void;
+  readonly ended?: (shown: Shown) => void;
 }
 
 interface Place {

@@ -1,9 +1,18 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { run } from '../../host/exec.ts';
 import { OCI_LAYOUT, type OciArchitecture, ociDocuments } from './oci.ts';
-import { type DebianPackage, downloadPackages, resolvePackages } from './packages.ts';
+import { type DebianPackage, downloadPackages, packageFile, resolvePackages } from './packages.ts';
 import { digestFile, makeRootfs, packDirectory } from './rootfs.ts';
 import type { ImageSpec } from './spec.ts';
 
@@ -27,23 +36,29 @@ const INDEX = 'index.json';
 /** Goes into every key: another way of building makes other images. */
 const BUILDER_VERSION = 1;
 
-/** Builds an image from Debian packages, or finds it in the cache: the key is made of the packages' versions. */
-export async function buildImage(spec: ImageSpec, options: BuildOptions): Promise<BuiltImage> {
-  const packages = await resolveFresh(spec, options);
-  const key = imageKey(spec, packages);
-  const file = join(options.directory, `${key}.tar`);
+/** Builds images from Debian packages, or finds them in the cache: a key is made of the packages' versions. */
+export async function buildImages(specs: readonly ImageSpec[], options: BuildOptions): Promise<BuiltImage[]> {
+  mkdirSync(options.directory, { recursive: true });
+  const plans = await resolveFresh(specs, options);
+  const built = await Promise.all(plans.map((plan) => build(plan, options)));
+  record(options.directory, built);
+  return built;
+}
+
+/** An image whose packages, and so whose key, are known. */
+interface BuildPlan {
+  readonly spec: ImageSpec;
+  readonly packages: readonly DebianPackage[];
+  readonly key: string;
+  readonly file: string;
+}
+
+async function build({ spec, packages, key, file }: BuildPlan, options: BuildOptions): Promise<BuiltImage> {
   if (!existsSync(file)) {
     options.report(`building ${spec.names[0]} from ${packages.length} Debian packages`);
     await assemble({ spec, packages, file, options });
   }
-  const built = {
-    names: spec.names,
-    key,
-    file,
-    packages: packages.map((one) => `${one.name}=${one.version}`),
-  };
-  record(options.directory, built);
-  return built;
+  return { names: spec.names, key, file, packages: packages.map((one) => `${one.name}=${one.version}`) };
 }
 
 function imageKey(spec: ImageSpec, packages: readonly DebianPackage[]): string {
@@ -52,20 +67,33 @@ function imageKey(spec: ImageSpec, packages: readonly DebianPackage[]): string {
 }
 
 /** A machine that was just installed has no package lists, and old lists name versions that are gone: both need one update. */
-async function resolveFresh(spec: ImageSpec, options: BuildOptions): Promise<DebianPackage[]> {
-  const debs = join(options.directory, 'packages');
-  const attempt = async () => {
-    const packages = await resolvePackages(spec);
-    if (!existsSync(join(options.directory, `${imageKey(spec, packages)}.tar`))) await downloadPackages(packages, debs);
-    return packages;
-  };
+async function resolveFresh(specs: readonly ImageSpec[], options: BuildOptions): Promise<BuildPlan[]> {
   try {
-    return await attempt();
+    return await resolveAndDownload(specs, options);
   } catch {
     options.report('updating the lists of Debian packages');
     await run(['apt-get', 'update', '-q']);
-    return await attempt();
+    return await resolveAndDownload(specs, options);
   }
+}
+
+async function resolveAndDownload(specs: readonly ImageSpec[], { directory }: BuildOptions): Promise<BuildPlan[]> {
+  const resolved = await resolvePackages(specs);
+  const plans = specs.map((spec, at) => {
+    const packages = resolved[at]!;
+    const key = imageKey(spec, packages);
+    return { spec, packages, key, file: join(directory, `${key}.tar`) };
+  });
+  const missing = plans.filter((plan) => !existsSync(plan.file));
+  await downloadPackages(
+    missing.flatMap((plan) => plan.packages),
+    packagesDir(directory),
+  );
+  return plans;
+}
+
+function packagesDir(directory: string): string {
+  return join(directory, 'packages');
 }
 
 async function assemble(task: {
@@ -77,7 +105,7 @@ async function assemble(task: {
   const { spec, packages, file, options } = task;
   const work = mkdtempSync(join(options.directory, 'build-'));
   try {
-    const debs = await downloadPackages(packages, join(options.directory, 'packages'));
+    const debs = packages.map((one) => join(packagesDir(options.directory), packageFile(one)));
     await makeRootfs(spec, debs, join(work, 'rootfs'));
     const layout = join(work, 'layout');
     await writeLayout({ spec, rootfs: join(work, 'rootfs'), layout, architecture: options.architecture });
@@ -118,10 +146,15 @@ export function cachedImages(directory: string): BuiltImage[] {
   return images.filter((image) => existsSync(image.file));
 }
 
-function record(directory: string, built: BuiltImage): void {
-  const others = cachedImages(directory).filter((image) => image.names[0] !== built.names[0]);
-  const images = [...others, built].sort((a, b) => (a.names[0]! < b.names[0]! ? -1 : 1));
+/** Remembers what was built, and removes the archives of what it replaces. */
+function record(directory: string, built: readonly BuiltImage[]): void {
+  const replaced = new Set(built.map((image) => image.names[0]));
+  const others = cachedImages(directory).filter((image) => !replaced.has(image.names[0]));
+  const images = [...others, ...built].sort((a, b) => (a.names[0]! < b.names[0]! ? -1 : 1));
   const index = join(directory, INDEX);
   writeFileSync(`${index}.new`, JSON.stringify(images, null, 2));
   renameSync(`${index}.new`, index);
+  const kept = new Set(images.map((image) => basename(image.file)));
+  for (const name of readdirSync(directory))
+    if (/^[0-9a-f]+\.tar$/.test(name) && !kept.has(name)) rmSync(join(directory, name));
 }

@@ -23,13 +23,27 @@ const DEPENDS = [
   '--no-enhances',
 ] as const;
 
-/** The packages that an image consists of. Throws when apt knows one of them not: its lists may be missing or old. */
-export async function resolvePackages(spec: Pick<ImageSpec, 'packages' | 'exclude'>): Promise<DebianPackage[]> {
-  const { stdout } = await run(['env', 'LC_ALL=C', ...DEPENDS, ...spec.packages]);
-  const exclude = new Set([...NEVER_NEEDED, ...(spec.exclude ?? [])]);
-  const names = packageClosure(parseDependencies(stdout), { roots: spec.packages, exclude });
+/** The packages that each image consists of. Throws when apt does not know one: its lists may be missing or old. */
+export async function resolvePackages(
+  specs: readonly Pick<ImageSpec, 'packages' | 'exclude'>[],
+): Promise<DebianPackage[][]> {
+  const roots = [...new Set(specs.flatMap((spec) => spec.packages))];
+  const { stdout } = await run(['env', 'LC_ALL=C', ...DEPENDS, ...roots]);
+  const graph = parseDependencies(stdout);
+  const closures = specs.map((spec) => {
+    const exclude = new Set([...NEVER_NEEDED, ...(spec.exclude ?? [])]);
+    return packageClosure(graph, { roots: spec.packages, exclude });
+  });
+  const names = [...new Set(closures.flat())];
   const shown = await run(['env', 'LC_ALL=C', 'apt-cache', 'show', '--no-all-versions', ...names]);
-  return parsePackages(shown.stdout);
+  const known = new Map(parsePackages(shown.stdout).map((one) => [one.name, one]));
+  return closures.map((closure) => closure.map((name) => found(known, name)));
+}
+
+function found(known: ReadonlyMap<string, DebianPackage>, name: string): DebianPackage {
+  const one = known.get(name);
+  if (!one) throw new Error(`package ${name}: apt has no version of it to install`);
+  return one;
 }
 
 /** Reads the answer of `apt-cache show`. */
@@ -49,13 +63,11 @@ export function packageFile({ name, version, architecture }: DebianPackage): str
   return `${name}_${version.replaceAll(':', '%3a')}_${architecture}.deb`;
 }
 
-/** Downloads what is not in the directory yet; resolves with the paths of all packages. */
-export async function downloadPackages(packages: readonly DebianPackage[], directory: string): Promise<string[]> {
+/** Downloads what is not in the directory yet. */
+export async function downloadPackages(packages: readonly DebianPackage[], directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true });
   const missing = packages.filter((one) => !existsSync(join(directory, packageFile(one))));
-  if (missing.length > 0) {
-    const wanted = missing.map((one) => `${one.name}=${one.version}`);
-    await run(['apt-get', 'download', '-q', '-o', 'APT::Sandbox::User=root', ...wanted], { cwd: directory });
-  }
-  return packages.map((one) => join(directory, packageFile(one)));
+  if (missing.length === 0) return;
+  const wanted = new Set(missing.map((one) => `${one.name}=${one.version}`));
+  await run(['apt-get', 'download', '-q', '-o', 'APT::Sandbox::User=root', ...wanted], { cwd: directory });
 }

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run, spawnDetached } from '../../host/exec.ts';
 import { unmountBelow } from '../../host/mounts.ts';
@@ -33,6 +42,9 @@ export async function ensureSeed(options: SeedOptions): Promise<string> {
   const work = mkdtempSync(join(options.directory, 'seeding-'));
   try {
     await fillRoot(work, options);
+    // Nodes that began with another one keep their own links to its files.
+    for (const name of readdirSync(options.directory))
+      if (name.startsWith('seed-')) rmSync(join(options.directory, name), { recursive: true, force: true });
     renameSync(join(work, 'root'), seed);
   } finally {
     await unmountBelow(work);

@@ -36,12 +36,16 @@ async function show(walkthrough: Walkthrough, walk: Walk, { out, terminal }: Com
   for (const step of walkthrough.steps) {
     if (step.section) out(`\n${bold(`## ${step.section}`)}\n`);
     if (step.say) out(`\n${step.say}\n`);
-    const shown = await walk.step(step, (at, command) => out(`\n${bold(`${at}$ ${command}`)}\n`));
-    for (const { output, problems: found } of shown) {
-      out(output.endsWith('\n') || output === '' ? output : `${output}\n`);
-      for (const problem of found) out(`✗ ${problem}\n`);
-      problems += found.length;
-    }
+    await walk.step(step, {
+      begins: ({ at, command }) => out(`\n${bold(`${at}$ ${command}`)}\n`),
+      ended: (shown) => {
+        problems += shown.problems.length;
+        out(
+          [shown.output.trimEnd(), ...shown.problems.map((problem) => `✗ ${problem}`), ''].filter(Boolean).join('\n'),
+        );
+        out('\n');
+      },
+    });
   }
   return problems;
 }

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { type BuiltImage, buildImage } from '../../local/images/build.ts';
+import { type BuiltImage, buildImages } from '../../local/images/build.ts';
 import { imageCatalog } from '../../local/images/catalog.ts';
 import { importImage, listImages } from '../../local/images/load.ts';
 import type { ClusterPlan } from '../../local/plan.ts';
@@ -32,16 +32,9 @@ export const run: RunCommand = async ({ flags, operands: [action, ...files] }, c
 /** Builds what the examples need, unless the cache has it. */
 export async function buildExampleImages(context: CommandContext): Promise<BuiltImage[]> {
   mkdirSync(IMAGES_DIR, { recursive: true });
-  const built: BuiltImage[] = [];
-  for (const spec of imageCatalog)
-    built.push(
-      await buildImage(spec, {
-        directory: IMAGES_DIR,
-        architecture: ociArchitecture(context),
-        report: localContext(context).report,
-      }),
-    );
-  return built;
+  const { report } = localContext(context);
+  const options = { directory: IMAGES_DIR, architecture: ociArchitecture(context), report };
+  return buildImages(imageCatalog, options);
 }
 
 async function loadFiles(plan: ClusterPlan, files: readonly string[], { err }: CommandContext): Promise<void> {
