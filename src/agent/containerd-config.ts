@@ -31,6 +31,8 @@ disabled_plugins = [
   stream_server_port = "0"
   # Lowering a score needs a privilege that containers' hosts often lack.
   restrict_oom_score_adj = true
+  # All that a killed containerd leaves lies below its own directories.
+  netns_mounts_under_state_dir = true
   disable_tcp_service = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = ${text(options.cniBinDir)}
@@ -42,6 +44,7 @@ disabled_plugins = [
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
+        Root = ${text(`${options.state}/runc`)}
 `;
 }
 
