@@ -11,7 +11,8 @@ import { sourceRefs } from './pod-sources.ts';
 import { PodWorker } from './pod-worker.ts';
 import { serveAgent } from './server/server.ts';
 
-const WORKERS = 8;
+/** A pod that takes its time to end holds its place: no fewer than the pods of a node. */
+const WORKERS = 110;
 
 /** Runs the pods of one node. Resolves when the node is ready; goes on until the signal aborts. */
 export async function startAgent(options: AgentOptions & { osImage: string }): Promise<void> {

@@ -441,4 +441,132 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     assert.deepEqual([exitCode, reason], [137, 'OOMKilled']);
     await remove('greedy');
   });
+
+  it('is ready when its probe says so, and not when not', async () => {
+    const readinessProbe = { httpGet: { path: '/ok', port: 'web' }, periodSeconds: 1, failureThreshold: 1 };
+    const script = 'mkdir -p /tmp/www; exec busybox httpd -f -p 8080 -h /tmp/www';
+    await bench.createPod(
+      'probed',
+      {},
+      { ...sh(script), ports: [{ name: 'web', containerPort: 8080 }], readinessProbe },
+    );
+    await bench.waitPod('probed', (pod) => firstStatus(pod)?.state?.running && !isReady(pod!) && pod);
+    await out('probed', 'touch /tmp/www/ok');
+    await bench.running('probed');
+    await out('probed', 'busybox rm /tmp/www/ok');
+    const pod = await bench.waitPod('probed', (pod) => !isReady(pod!) && pod);
+    const condition = pod.status!.conditions!.find(({ type }) => type === 'Ready')!;
+    assert.deepEqual(
+      [condition.reason, condition.message],
+      ['ContainersNotReady', 'containers with unready status: [main]'],
+    );
+    assert.ok(
+      (await eventsOf('probed')).includes('Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404'),
+    );
+    await remove('probed');
+  });
+
+  it('restarts what fails its liveness or startup probe', async () => {
+    const fails = { exec: { command: ['false'] }, periodSeconds: 1, failureThreshold: 1 };
+    await bench.createPod('dead', {}, { livenessProbe: fails });
+    await bench.createPod(
+      'unborn',
+      {},
+      { startupProbe: { tcpSocket: { port: 81 }, periodSeconds: 1, failureThreshold: 1 } },
+    );
+    for (const name of ['dead', 'unborn']) {
+      const pod = await bench.waitPod(name, (pod) => (firstStatus(pod)?.restartCount ?? 0) > 0 && pod);
+      assert.equal(firstStatus(pod)!.lastState!.terminated!.exitCode, 137);
+    }
+    const told = [...(await eventsOf('dead')), ...(await eventsOf('unborn'))];
+    assert.ok(told.includes('Killing: Container main failed liveness probe, will be restarted'));
+    assert.ok(told.includes('Killing: Container main failed startup probe, will be restarted'));
+    await remove('dead', 'unborn');
+  });
+
+  it('runs hooks', async () => {
+    const path = join(containerd.directory, 'hooks');
+    const volumes = [{ name: 'h', hostPath: { path, type: 'DirectoryOrCreate' } }];
+    const say = (word: string) => ({ exec: { command: ['sh', '-c', `echo ${word} >> /h/log`] } });
+    const lifecycle = { postStart: say('start'), preStop: say('stop') };
+    const script = "trap 'echo term >> /h/log; exit 0' TERM; while true; do sleep 0.05; done";
+    await bench.createPod(
+      'hooks',
+      { volumes: volumes as NonNullable<Pod['spec']>['volumes'], terminationGracePeriodSeconds: 10 },
+      { ...sh(script), lifecycle, volumeMounts: [{ name: 'h', mountPath: '/h' }] },
+    );
+    await bench.running('hooks');
+    await bench.deletePod('hooks');
+    await bench.gone('hooks');
+    assert.equal(await readFile(join(path, 'log'), 'utf8'), 'start\nstop\nterm\n');
+    await bench.createPod(
+      'badhook',
+      { restartPolicy: 'Never', terminationGracePeriodSeconds: 0 },
+      { lifecycle: { postStart: { exec: { command: ['false'] } } } },
+    );
+    await inPhase('badhook', 'Failed');
+    assert.ok((await eventsOf('badhook')).includes('FailedPostStartHook: PostStartHook failed'));
+    await remove('badhook');
+  });
+
+  it('keeps serving while it ends, and hurries when asked to', async () => {
+    await bench.createPod(
+      'stubborn',
+      { terminationGracePeriodSeconds: 600 },
+      sh("trap '' TERM; while true; do sleep 0.05; done"),
+    );
+    await bench.running('stubborn');
+    await bench.deletePod('stubborn');
+    const ending = await bench.waitPod('stubborn', (pod) => pod?.metadata.deletionTimestamp !== undefined && pod);
+    assert.equal(isReady(ending), true);
+    await bench.deletePod('stubborn', 1);
+    await bench.gone('stubborn');
+  });
+
+  it('ends pods that are gone from the API, and starts new ones of the same name', async () => {
+    const first = await bench.createPod('again', {});
+    await bench.running('again');
+    await bench.deletePod('again', 0);
+    await bench.createPod('again', {});
+    const second = await bench.running('again');
+    assert.notEqual(second.metadata.uid, first.metadata.uid);
+    await remove('again');
+    await containerd.whenEmpty();
+  });
+
+  it('adopts its pods when it starts again', async () => {
+    const readinessProbe = { exec: { command: ['true'] }, periodSeconds: 1 };
+    const names = ['stays', 'ends', 'deleted', 'forced'];
+    for (const name of names)
+      await bench.createPod(name, { restartPolicy: 'Never' }, name === 'ends' ? sh('sleep 1') : { readinessProbe });
+    const before = await Promise.all(names.map((name) => bench.running(name)));
+    await bench.stopAgent();
+    await bench.deletePod('deleted');
+    await bench.deletePod('forced', 0);
+    await containerd.whenExited(firstStatus(before[1])!.containerID!);
+    await bench.startAgent();
+    await Promise.all([inPhase('ends', 'Succeeded'), bench.gone('deleted'), bench.gone('forced')]);
+    const after = await bench.running('stays');
+    assert.deepEqual(after.status, before[0]!.status);
+    await remove('stays', 'ends');
+    await containerd.whenEmpty();
+  });
+
+  it('makes a new sandbox when one has died', async () => {
+    await bench.createPod('sandbox', {});
+    await bench.running('sandbox');
+    await containerd.killSandbox('sandbox');
+    await bench.waitPod('sandbox', (pod) => (firstStatus(pod)?.restartCount ?? 0) > 0 && isReady(pod!));
+    assert.equal(await out('sandbox', 'echo $((6 * 7))'), '42\n');
+    await remove('sandbox');
+  });
+
+  it('runs twenty pods at once', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `many-${index}`);
+    await Promise.all(names.map((name) => bench.createPod(name, {})));
+    const all = await Promise.all(names.map((name) => bench.running(name)));
+    assert.equal(new Set(all.map((pod) => pod.status!.podIP)).size, 20);
+    await remove(...names);
+    await containerd.whenEmpty();
+  });
 });

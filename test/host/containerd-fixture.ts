@@ -102,6 +102,38 @@ export class TestContainerd {
     throw new Error(`containerd did not start: ${await this.log()}`);
   }
 
+  /** Resolves when no sandbox is left. */
+  whenEmpty(): Promise<void> {
+    return this.#until(async (runtime) => (await runtime.listPodSandboxes()).length === 0);
+  }
+
+  /** Takes an id as `status.containerStatuses[].containerID` has it. */
+  whenExited(containerId: string): Promise<void> {
+    const id = containerId.replace('containerd://', '');
+    return this.#until(async (runtime) => (await runtime.containerStatus(id)).state === 'CONTAINER_EXITED');
+  }
+
+  /** Kills the process that holds a pod's namespaces. */
+  async killSandbox(pod: string): Promise<void> {
+    const runtime = this.connect();
+    const { id } = (await runtime.listPodSandboxes()).find(({ metadata }) => metadata.name === pod)!;
+    runtime.close();
+    await run(['ctr', '-a', this.socket, '-n', 'k8s.io', 'tasks', 'kill', '-s', 'KILL', id]);
+  }
+
+  async #until(test: (runtime: Runtime) => Promise<boolean>): Promise<void> {
+    const runtime = this.connect();
+    try {
+      for (let tries = 0; tries < 500; tries++) {
+        if (await test(runtime)) return;
+        await sleep(systemClock, 20);
+      }
+      throw new Error('the runtime did not come to the state that was waited for');
+    } finally {
+      runtime.close();
+    }
+  }
+
   /** Leaves nothing behind: pods, shims, mounts, cgroups, files. */
   async stop(): Promise<void> {
     await this.#removePods();
