@@ -109,7 +109,9 @@ export class PodWorker {
   async #bringUp(pod: Pod, observed: Observed): Promise<number | undefined> {
     const memory = this.#memory(pod);
     const volumes = await this.#prepareVolumes(pod);
-    const sandbox = readySandbox(observed) ?? (await this.#runSandbox(pod, observed));
+    const ready = readySandbox(observed);
+    if (!ready) observed = await this.#retireSandboxes(pod, observed);
+    const sandbox = ready ?? (await this.#runSandbox(pod, observed));
     this.#owners.set(sandbox.id, keyOf(pod));
     memory.podIp ??= await this.#podIp(pod, sandbox);
     const hostsPath = await this.#writeHosts(pod, memory.podIp);
@@ -126,9 +128,17 @@ export class PodWorker {
     }
   }
 
+  /** Ends what is left in a sandbox that has died; the records of its containers stay, for their number of restarts. */
+  async #retireSandboxes(pod: Pod, observed: Observed): Promise<Observed> {
+    const [last, ...older] = observed.sandboxes;
+    if (!last) return observed;
+    await this.#options.runtime.stopPodSandbox(last.id);
+    for (const { id } of older) await this.#removeSandbox(id);
+    return observePod(this.#options.runtime, pod.metadata.uid!);
+  }
+
   async #runSandbox(pod: Pod, observed: Observed): Promise<PodSandbox> {
     const { runtime, recorder } = this.#options;
-    for (const stale of observed.sandboxes) await this.#removeSandbox(stale.id);
     const attempt = (observed.sandboxes[0]?.metadata.attempt ?? -1) + 1;
     const config = sandboxConfig(pod, { ...this.#options, attempt, logDirectory: this.#logDir(pod) });
     await mkdir(config.log_directory, { recursive: true });

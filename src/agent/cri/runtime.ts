@@ -54,12 +54,13 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
   const byLabels = (labels?: Record<string, string>) => ({ filter: labels ? { label_selector: labels } : undefined });
   const containerStatus = async (id: string) =>
     (await call('ContainerStatus', { container_id: id }))['status'] as cri.ContainerStatus;
+  const podSandboxStatus = async (id: string) =>
+    (await call('PodSandboxStatus', { pod_sandbox_id: id }))['status'] as cri.PodSandboxStatus;
   return {
     runPodSandbox: async (config) => (await call('RunPodSandbox', { config }))['pod_sandbox_id'] as string,
     stopPodSandbox: async (id) => void (await call('StopPodSandbox', { pod_sandbox_id: id })),
     removePodSandbox: async (id) => void (await call('RemovePodSandbox', { pod_sandbox_id: id })),
-    podSandboxStatus: async (id) =>
-      (await call('PodSandboxStatus', { pod_sandbox_id: id }))['status'] as cri.PodSandboxStatus,
+    podSandboxStatus,
     listPodSandboxes: async (labels) => (await call('ListPodSandbox', byLabels(labels)))['items'] as cri.PodSandbox[],
     createContainer: async (request) => (await call('CreateContainer', { ...request }))['container_id'] as string,
     startContainer: async (id) => void (await call('StartContainer', { container_id: id })),
@@ -81,7 +82,7 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
       const answer = await call('Version', {});
       return { name: answer['runtime_name'] as string, version: answer['runtime_version'] as string };
     },
-    watchExits: (watcher, signal) => watchExits({ client, containerStatus, clock, watcher, signal }),
+    watchExits: (watcher, signal) => watchExits({ client, containerStatus, podSandboxStatus, clock, watcher, signal }),
     close: () => client.close(),
   };
 }
@@ -154,6 +155,7 @@ function toType(name: string, fields: Record<string, [number, string]>): protobu
 interface ExitWatch {
   readonly client: Client;
   readonly containerStatus: Runtime['containerStatus'];
+  readonly podSandboxStatus: Runtime['podSandboxStatus'];
   readonly clock: Clock;
   readonly watcher: ExitWatcher;
   readonly signal: AbortSignal;
@@ -195,13 +197,25 @@ const RECORD_TRIES = 12;
 const FIRST_LOOK_MS = 2;
 
 /** The event comes before CRI has taken note of it. */
-async function whenRecorded({ containerStatus, clock, signal }: ExitWatch, id: string): Promise<void> {
+async function whenRecorded(watch: ExitWatch, id: string): Promise<void> {
   try {
-    for (let tries = 0; tries < RECORD_TRIES; tries++) {
-      if ((await containerStatus(id)).state === 'CONTAINER_EXITED') return;
-      await sleep(clock, FIRST_LOOK_MS * 2 ** tries, signal);
+    for (let tries = 0; tries < RECORD_TRIES && !(await isRecorded(watch, id)); tries++) {
+      await sleep(watch.clock, FIRST_LOOK_MS * 2 ** tries, watch.signal);
     }
   } catch {
-    // A sandbox, or removed meanwhile.
+    // Whoever looks next sees what is the matter with the runtime.
   }
 }
+
+async function isRecorded({ containerStatus, podSandboxStatus }: ExitWatch, id: string): Promise<boolean> {
+  const container = await containerStatus(id).catch(ignoreNotFound);
+  if (container) return container.state === 'CONTAINER_EXITED';
+  const sandbox = await podSandboxStatus(id).catch(ignoreNotFound);
+  return sandbox?.state !== 'SANDBOX_READY';
+}
+
+function ignoreNotFound(error: unknown): undefined {
+  if (!(error instanceof RuntimeError && error.code === NOT_FOUND)) throw error;
+}
+
+const NOT_FOUND = 5;
