@@ -34,6 +34,9 @@ export function leftovers(plan: ClusterPlan): string[] {
     ...[state, run].flatMap(mountsBelow).map((path) => `mount ${path}`),
     ...cgroupDirectories(plan.cgroup).map((path) => `cgroup ${path}`),
     ...[state, run].filter((path) => existsSync(path)).map((path) => `directory ${path}`),
+    ...cniResults()
+      .filter((file) => readText(file).includes(`"${run}/`))
+      .map((file) => `file ${file}`),
   ];
 }
 
@@ -103,19 +106,18 @@ function removeShimSockets(plan: ClusterPlan): void {
 /** Where the CNI library keeps what it will need to take an interface away again; it has no setting for it. */
 const CNI_RESULTS = '/var/lib/cni/results';
 
-function removeCniResults(plan: ClusterPlan): void {
-  const owners = [plan.directories.state, plan.directories.run].map((directory) => `"${directory}/`);
-  for (const name of existsSync(CNI_RESULTS) ? readdirSync(CNI_RESULTS) : []) {
-    const file = join(CNI_RESULTS, name);
-    const config = cniConfigOf(file);
-    if (owners.some((owner) => config.includes(owner))) rmSync(file, { force: true });
-  }
+/** A pod's network namespace lies below its node's run directory: that tells whose a result is. */
+function removeCniResults({ directories }: ClusterPlan): void {
+  for (const file of cniResults()) if (readText(file).includes(`"${directories.run}/`)) rmSync(file, { force: true });
 }
 
-function cniConfigOf(file: string): string {
+function cniResults(): string[] {
+  return existsSync(CNI_RESULTS) ? readdirSync(CNI_RESULTS).map((name) => join(CNI_RESULTS, name)) : [];
+}
+
+function readText(file: string): string {
   try {
-    const { config = '' } = JSON.parse(readFileSync(file, 'utf8')) as { config?: string };
-    return Buffer.from(config, 'base64').toString();
+    return readFileSync(file, 'utf8');
   } catch {
     return '';
   }
