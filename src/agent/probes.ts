@@ -144,7 +144,8 @@ export class Prober {
       }
       if (probe.grpc) {
         const { port, service } = probe.grpc;
-        return await grpcProbe({ address: `${probed.podIp}:${port}`, service: service ?? '', timeoutMs });
+        const deadlineMs = this.#options.clock.now() + timeoutMs;
+        return await grpcProbe({ address: `${probed.podIp}:${port}`, service: service ?? '', deadlineMs });
       }
       return 'this kind of probe is not supported';
     } catch (error) {

@@ -210,8 +210,8 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
       ...sh(script),
       volumeMounts: [mount],
     });
-    const mount = { name: 'work', mountPath: '/work' };
-    const initContainers = [init('first', 'sleep 0.2; echo 1 > /work/file'), init('second', 'echo 2 >> /work/file')];
+    const mount = { name: 'work', mountPath: '/data' };
+    const initContainers = [init('first', 'sleep 0.2; echo 1 > /data/file'), init('second', 'echo 2 >> /data/file')];
     const created = bench.createPod(
       'init',
       { initContainers, volumes: [{ name: 'work', emptyDir: {} }] },
@@ -220,7 +220,7 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     await bench.waitPod('init', (pod) => firstStatus(pod)?.state?.waiting?.reason === 'PodInitializing');
     await created;
     const { status } = await bench.running('init');
-    assert.equal(await out('init', 'cat /work/file'), '1\n2\n');
+    assert.equal(await out('init', 'cat /data/file'), '1\n2\n');
     assert.deepEqual(
       status!.initContainerStatuses!.map(({ state }) => state!.terminated!.reason),
       ['Completed', 'Completed'],

@@ -10,7 +10,7 @@ import type { Pod } from '../../api/types.ts';
 import type { ContainerStatus } from '../cri/types.ts';
 import { newest, observePod } from '../observe.ts';
 import type { AgentOptions } from '../options.ts';
-import { podLogDir } from '../pod-worker.ts';
+import { podLogDir } from '../pod-memory.ts';
 import { readLog } from './logs.ts';
 import { bridgeStream } from './stream.ts';
 

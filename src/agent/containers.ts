@@ -1,0 +1,166 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { services } from '../api/kinds/service.ts';
+import type { Pod } from '../api/types.ts';
+import { type Container, containerConfig } from './container-config.ts';
+import type { PodSandbox } from './cri/types.ts';
+import { ConfigError, containerEnvironment, linkedServices, serviceVariables } from './environment.ts';
+import { runHook } from './hooks.ts';
+import { ImagePuller } from './images.ts';
+import { newest, type Observed } from './observe.ts';
+import type { AgentOptions } from './options.ts';
+import { keyOf, messagePath, type PodMemory, podLogDir } from './pod-memory.ts';
+import type { PodSources } from './pod-sources.ts';
+import { mustNotBeRoot, rootRefusal } from './resources.ts';
+import { decide } from './restart.ts';
+import { sandboxConfig } from './sandbox-config.ts';
+
+/** Where a pod's containers are started. */
+export interface Place {
+  readonly sandbox: PodSandbox;
+  readonly observed: Observed;
+  readonly memory: PodMemory;
+  readonly volumes: ReadonlyMap<string, string>;
+  readonly hostsPath: string | undefined;
+}
+
+export interface ContainerStarterOptions extends AgentOptions {
+  readonly sources: PodSources;
+  /** Told before the container runs, so that its exit finds its pod. */
+  readonly onCreated: (pod: Pod, id: string) => void;
+}
+
+const CONFIG_RETRY_MS = 2000;
+
+/** Starts the containers of pods as their restart policies say. */
+export class ContainerStarter {
+  readonly #options: ContainerStarterOptions;
+  readonly #images: ImagePuller;
+
+  constructor(options: ContainerStarterOptions) {
+    this.#options = options;
+    this.#images = new ImagePuller(options);
+  }
+
+  /** Starts what should run now; answers when to look again, in ms. */
+  async start(pod: Pod, place: Place): Promise<number | undefined> {
+    for (const container of pod.spec!.initContainers ?? []) {
+      const status = newest(place.observed, container.name);
+      if (status?.state === 'CONTAINER_EXITED' && status.exit_code === 0) continue;
+      return this.#startOne(pod, container, { ...place, init: true });
+    }
+    const waits = await Promise.all(
+      pod.spec!.containers.map((container) => this.#startOne(pod, container, { ...place, init: false })),
+    );
+    const due = waits.filter((wait) => wait !== undefined);
+    return due.length > 0 ? Math.min(...due) : undefined;
+  }
+
+  async #startOne(pod: Pod, container: Container, at: Place & { init: boolean }): Promise<number | undefined> {
+    const { memory, observed, init } = at;
+    const status = newest(observed, container.name);
+    const decision = decide({ status, restartPolicy: pod.spec!.restartPolicy, init, now: this.#options.clock.now() });
+    if (decision.action === 'keep') {
+      if (decision.clear) memory.waiting.delete(container.name);
+      return undefined;
+    }
+    if (decision.action === 'wait') {
+      const message = `back-off ${decision.spanSeconds}s restarting failed container=${container.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
+      if (memory.waiting.get(container.name)?.reason !== 'CrashLoopBackOff') {
+        this.#record(pod, container, {
+          type: 'Warning',
+          reason: 'BackOff',
+          message: `Back-off restarting failed container ${container.name} in pod ${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`,
+        });
+      }
+      memory.waiting.set(container.name, { reason: 'CrashLoopBackOff', message });
+      return decision.delayMs;
+    }
+    return this.#create(pod, container, { ...at, attempt: decision.attempt });
+  }
+
+  async #create(pod: Pod, container: Container, at: Place & { attempt: number }): Promise<number | undefined> {
+    const { memory } = at;
+    const image = await this.#images.ensure(pod, container);
+    if (!image.ready) {
+      memory.waiting.set(container.name, image.waiting);
+      return image.againMs;
+    }
+    try {
+      await this.#run(pod, container, { ...at, image: image.ref });
+      memory.waiting.delete(container.name);
+      return undefined;
+    } catch (error) {
+      const reason = error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError';
+      const message = (error as Error).message;
+      this.#record(pod, container, { type: 'Warning', reason: 'Failed', message: `Error: ${message}` });
+      memory.waiting.set(container.name, { reason, message });
+      return CONFIG_RETRY_MS;
+    }
+  }
+
+  async #run(pod: Pod, container: Container, at: Place & { attempt: number; image: string }): Promise<void> {
+    const { runtime, informers } = this.#options;
+    await this.#refuseRoot(pod, container, at.image);
+    const linked = serviceVariables(linkedServices(informers.of(services).list(), pod));
+    const withIp = { ...pod, status: { ...pod.status, podIP: at.memory.podIp } } as Pod;
+    const env = containerEnvironment(container, linked, await this.#options.sources.environment(withIp, container));
+    const place = { uid: pod.metadata.uid!, container: container.name, attempt: at.attempt };
+    const terminationPath = messagePath(this.#options.stateDir, place);
+    await mkdir(dirname(terminationPath), { recursive: true });
+    await writeFile(terminationPath, '', { flag: 'a' });
+    const sandboxed = sandboxConfig(pod, {
+      ...this.#options,
+      attempt: at.sandbox.metadata.attempt,
+      logDirectory: podLogDir(this.#options.stateDir, pod),
+    });
+    const config = containerConfig(pod, container, { ...at, env, terminationPath });
+    const id = await runtime.createContainer({ pod_sandbox_id: at.sandbox.id, config, sandbox_config: sandboxed });
+    this.#options.onCreated(pod, id);
+    this.#record(pod, container, {
+      type: 'Normal',
+      reason: 'Created',
+      message: `Created container: ${container.name}`,
+    });
+    await runtime.startContainer(id);
+    this.#record(pod, container, { type: 'Normal', reason: 'Started', message: `Started container ${container.name}` });
+    await this.#dropOld(at.observed, container.name);
+    await this.#runPostStart(pod, container, { id, podIp: at.memory.podIp ?? '' });
+  }
+
+  async #refuseRoot(pod: Pod, container: Container, image: string): Promise<void> {
+    if (!mustNotBeRoot(pod, container)) return;
+    const refusal = rootRefusal(pod, container, await this.#options.runtime.imageStatus(image));
+    if (refusal !== undefined) throw new ConfigError(refusal);
+  }
+
+  /** A container whose postStart hook fails is ended, and restarted as its policy says. */
+  async #runPostStart(pod: Pod, container: Container, at: { id: string; podIp: string }): Promise<void> {
+    const hook = container.lifecycle?.postStart;
+    if (!hook) return;
+    const { runtime, log } = this.#options;
+    try {
+      await runHook(hook, { pod, container, ...at, timeoutSeconds: 0 }, this.#options);
+    } catch (error) {
+      log.warn('postStart hook failed', { pod: keyOf(pod), container: container.name, error });
+      this.#record(pod, container, { type: 'Warning', reason: 'FailedPostStartHook', message: 'PostStartHook failed' });
+      const message = 'FailedPostStartHook';
+      this.#record(pod, container, { type: 'Normal', reason: 'Killing', message });
+      await runtime.stopContainer(at.id, pod.spec!.terminationGracePeriodSeconds ?? 30);
+    }
+  }
+
+  /** Keeps one ended container a name, for its logs and last state. */
+  async #dropOld(observed: Observed, name: string): Promise<void> {
+    const ended = observed.containers.filter((status) => status.metadata.name === name).slice(1);
+    for (const status of ended) await this.#options.runtime.removeContainer(status.id);
+  }
+
+  #record(
+    pod: Pod,
+    container: Container,
+    event: { type: 'Normal' | 'Warning'; reason: string; message: string },
+  ): void {
+    this.#options.recorder.record(pod, { ...event, fieldPath: `spec.containers{${container.name}}` });
+  }
+}
