@@ -9,7 +9,7 @@ import { type ClusterPlan, planCluster } from '../../src/local/plan.ts';
 import { ROOT } from '../source.ts';
 
 /** The cluster of the end-to-end tests: the test runner takes it down whatever happens. */
-export const plan: ClusterPlan = planCluster({ name: 'e2e', nodes: 3, port: 16443 });
+export const plan: ClusterPlan = planCluster({ name: 'e2e', nodes: 3, port: 16553 });
 
 /** What keeps the end-to-end tests from running here; undefined when nothing does. */
 export function obstacle(): string | undefined {

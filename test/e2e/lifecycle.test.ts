@@ -51,8 +51,8 @@ describe('life of a cluster', { skip: obstacle() ?? false }, () => {
 
   test('what cannot be is refused and changes nothing', async () => {
     assert.match(await sampanFails('up', '--name', plan.name, '--nodes', '2'), /has 3 nodes/);
-    assert.match(await sampanFails('up', '--name', plan.name, '--port', '17443'), /has port 16443/);
-    assert.match(await sampanFails('up', '--name', 'e2e-second', '--port', '16443'), /port 16443 .*taken/);
+    assert.match(await sampanFails('up', '--name', plan.name, '--port', '17443'), /has port 16553/);
+    assert.match(await sampanFails('up', '--name', 'e2e-second', '--port', '16553'), /port 16553 .*taken/);
     assert.match(await sampanFails('up', '--name', 'No'), /cluster name "No"/);
     await sampan('down', '--name', 'e2e-second');
   });
