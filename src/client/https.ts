@@ -23,6 +23,8 @@ export function httpsTransport(connection: Connection): Transport {
       const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
       const all = { accept: 'application/json', ...credentials, ...length, ...headers };
       const request = httpsRequest(new URL(path, server), { method, agent, headers: all, signal }, (response) => {
+        // Whoever reads the body gets the error from there; nobody may be reading any more.
+        response.on('error', () => {});
         resolve({
           status: response.statusCode ?? 0,
           headers: response.headers as Record<string, string>,

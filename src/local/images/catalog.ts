@@ -46,7 +46,8 @@ const pause: ImageSpec = {
 
 const busybox: ImageSpec = {
   names: ['docker.io/library/busybox:latest'],
-  packages: ['busybox-static'],
+  // Linked dynamically: name look-ups by the C library crash in the static program.
+  packages: ['busybox'],
   files: { ...BASE, ...applets(APPLETS) },
   env: { PATH },
   cmd: ['sh'],
