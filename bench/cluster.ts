@@ -50,7 +50,7 @@ async function firstAnswer(client: Client): Promise<void> {
     metadata: { name: 'web', namespace: 'default' },
     spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
   });
-  const script = `until wget -q -T 1 -O /dev/null http://web.default.svc.cluster.local; do sleep 0.02; done`;
+  const script = `until wget -q -O /dev/null http://web.default.svc.cluster.local; do sleep 0.02; done`;
   await client.create(pods, {
     metadata: { name: 'client', namespace: 'default' },
     spec: {

@@ -46,8 +46,7 @@ const pause: ImageSpec = {
 
 const busybox: ImageSpec = {
   names: ['docker.io/library/busybox:latest'],
-  // Linked dynamically: name look-ups by the C library crash in the static program.
-  packages: ['busybox'],
+  packages: ['busybox-static'],
   files: { ...BASE, ...applets(APPLETS) },
   env: { PATH },
   cmd: ['sh'],
