@@ -5,6 +5,8 @@ export type EnvPair = readonly [name: string, value: string];
 
 /** Where values that are not literal come from. */
 export interface EnvSources {
+  /** Of the pod, for messages. */
+  readonly namespace: string;
   /** Data of a ConfigMap or Secret, decoded; undefined when it does not exist. */
   data(kind: 'configMap' | 'secret', name: string): Record<string, string> | undefined;
   /** Value of a `fieldRef` or `resourceFieldRef`. */
@@ -61,7 +63,7 @@ function fromReference({ valueFrom }: EnvVar, sources: EnvSources): string | und
   const value = data?.[ref!.key];
   const title = kind === 'configMap' ? 'ConfigMap' : 'Secret';
   if (value === undefined && !ref?.optional)
-    throw new ConfigError(`couldn't find key ${ref!.key} in ${title} ${ref?.name}`);
+    throw new ConfigError(`couldn't find key ${ref!.key} in ${title} ${sources.namespace}/${ref?.name}`);
   return value;
 }
 

@@ -106,20 +106,6 @@ export async function writeCniConfig(options: AgentOptions, podCidr: string): Pr
   await rename(aside, join(options.cniConfDir, '10-sampan.conflist'));
 }
 
-/** Keeps routes to the pods of all other nodes: traffic between pods is never translated. */
-export function followRoutes({ informers, nodeName, routes, log }: AgentOptions): void {
-  informers.of(nodes).subscribe((change) => {
-    const { metadata, spec, status } = change.object;
-    const via = status?.addresses?.find((address) => address.type === 'InternalIP')?.address;
-    if (metadata.name === nodeName || !spec?.podCIDR) return;
-    const done =
-      change.type === 'deleted'
-        ? routes.delete(spec.podCIDR)
-        : via && routes.replace({ destination: spec.podCIDR, via });
-    Promise.resolve(done).catch((error: unknown) => log.error('route was not set', { node: metadata.name, error }));
-  });
-}
-
 /** Says that the node is alive, every ten seconds and at once when it is ready. */
 export async function reportReady(options: AgentOptions): Promise<void> {
   await patchConditions(options);

@@ -43,6 +43,7 @@ export class PodSources {
       data.set(`${kind}/${name}`, texts);
     }
     return {
+      namespace: pod.metadata.namespace ?? '',
       data: (kind, name) => data.get(`${kind}/${name}`),
       field: (path) => fieldValue(pod, path, { nodeIp: this.#options.nodeIp }),
       resource: (ref) => resourceValue(pod, { containerName: container.name, ...ref }),

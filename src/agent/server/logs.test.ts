@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type LogOptions, readLog } from './logs.ts';
+
+const FILE = [
+  '2026-01-01T00:00:00.1Z stdout F one',
+  '2026-01-01T00:00:01.1Z stderr F two',
+  '2026-01-01T00:00:02.1Z stdout P thr',
+  '2026-01-01T00:00:02.1Z stdout F ee',
+  '2026-01-01T00:00:03.1Z stdout F ',
+  '2026-01-01T00:00:04.1Z stdout F é',
+];
+
+describe('readLog', () => {
+  let directory: string;
+  let path: string;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'sampan-logs-'));
+    path = join(directory, '0.log');
+    await writeFile(path, `${FILE.join('\n')}\n`);
+  });
+
+  after(() => rm(directory, { recursive: true }));
+
+  const never = new AbortController().signal;
+  const read = async (options: Partial<LogOptions>) => {
+    let text = '';
+    for await (const part of readLog(path, { timestamps: false, follow: false, signal: never, ...options }))
+      text += part;
+    return text;
+  };
+
+  const cases: [string, Partial<LogOptions>, string][] = [
+    ['everything, parts of lines joined', {}, 'one\ntwo\nthree\n\né\n'],
+    ['the last lines', { tailLines: 3 }, 'three\n\né\n'],
+    ['more lines than there are', { tailLines: 30 }, 'one\ntwo\nthree\n\né\n'],
+    ['no lines', { tailLines: 0 }, ''],
+    ['lines since a time', { sinceMs: Date.parse('2026-01-01T00:00:03Z') }, '\né\n'],
+    ['the first octets', { limitBytes: 6 }, 'one\ntw'],
+    ['times', { tailLines: 1, timestamps: true }, '2026-01-01T00:00:04.1Z é\n'],
+  ];
+  for (const [name, options, expected] of cases) {
+    it(name, async () => assert.equal(await read(options), expected));
+  }
+
+  it('follows what is written until it is told to stop', async () => {
+    const abort = new AbortController();
+    const lines = readLog(path, { tailLines: 0, timestamps: false, follow: true, signal: abort.signal });
+    const first = lines.next();
+    await appendFile(path, '2026-01-01T00:00:05Z stdout F la');
+    await appendFile(path, 'ter\n2026-01-01T00:00:06Z stdout F last\n');
+    assert.equal((await first).value, 'later\n');
+    assert.equal((await lines.next()).value, 'last\n');
+    const end = lines.next();
+    abort.abort();
+    assert.equal((await end).done, true);
+  });
+
+  it('rejects when there is no file', async () => {
+    path = join(directory, 'nosuch.log');
+    await assert.rejects(read({}), { code: 'ENOENT' });
+  });
+});
