@@ -156,7 +156,15 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     const { stdout } = await bench.session(path, { stdin: 'a\nb\n' });
     assert.equal(stdout, 'got a\nb\n');
     await inPhase('attach', 'Succeeded');
-    await remove('attach');
+    const shell = { command: ['sh'], stdin: true, stdinOnce: true, tty: true };
+    await bench.createPod('shell', { restartPolicy: 'Never' }, shell);
+    await bench.running('shell');
+    const tty = '/attach/default/shell/main?stdin=true&stdout=true&tty=true';
+    const session = await bench.session(tty, { stdin: 'echo $((6 * 7)); exit 9\n', keepOpen: true });
+    assert.match(session.stdout, /\r\n42\r\n/);
+    const { status } = await inPhase('shell', 'Failed');
+    assert.equal(status!.containerStatuses![0]!.state!.terminated!.exitCode, 9);
+    await remove('attach', 'shell');
   });
 
   it('shows how containers end, as the restart policy says', async () => {
@@ -550,6 +558,20 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     assert.deepEqual(after.status, before[0]!.status);
     await remove('stays', 'ends');
     await containerd.whenEmpty();
+  });
+
+  it('outlives a restart of the runtime', async () => {
+    await bench.createPod('long', {}, sh('echo $$; while true; do sleep 0.1; test -e /stop && exit 3; done'));
+    const before = await bench.running('long');
+    await containerd.restart();
+    await out('long', 'touch /stop');
+    const after = await bench.waitPod(
+      'long',
+      (pod) => (firstStatus(pod)?.restartCount ?? 0) > 0 && isReady(pod!) && pod,
+    );
+    assert.equal(firstStatus(after)!.lastState!.terminated!.exitCode, 3);
+    assert.equal(after.status!.podIP, before.status!.podIP);
+    await remove('long');
   });
 
   it('makes a new sandbox when one has died', async () => {

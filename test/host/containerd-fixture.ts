@@ -47,7 +47,7 @@ export class TestContainerd {
   readonly directory: string;
   readonly socket: string;
   readonly cgroupParent: string;
-  readonly #pid: number;
+  #pid: number;
 
   constructor(directory: string, pid: number) {
     this.directory = directory;
@@ -70,9 +70,7 @@ export class TestContainerd {
     });
     await writeFile(join(directory, 'config.toml'), config);
     await writeFile(join(cniConfDir, '10-sampan.conflist'), renderCniConfig(POD_CIDR, join(directory, 'ipam')));
-    const logFile = join(directory, 'containerd.log');
-    const pid = spawnDetached({ command: ['containerd', '-c', join(directory, 'config.toml')], logFile });
-    const containerd = new TestContainerd(directory, pid);
+    const containerd = new TestContainerd(directory, spawnContainerd(directory));
     await containerd.#ready();
     const archive = await makeBusyboxArchive(directory, [IMAGE, PAUSE_IMAGE]);
     await run(['ctr', '-a', containerd.socket, '-n', 'k8s.io', 'images', 'import', archive]);
@@ -100,6 +98,15 @@ export class TestContainerd {
       }
     }
     throw new Error(`containerd did not start: ${await this.log()}`);
+  }
+
+  /** Kills the daemon, not its containers, and starts it again. */
+  async restart(): Promise<void> {
+    const old = identify(this.#pid);
+    signalProcess(this.#pid, 'SIGKILL');
+    while (old && isAlive(old)) await sleep(systemClock, 10);
+    this.#pid = spawnContainerd(this.directory);
+    await this.#ready();
   }
 
   /** Resolves when no sandbox is left. */
@@ -164,4 +171,9 @@ export class TestContainerd {
 
 function cgroupOf(directory: string): string {
   return `/${directory.split('/').at(-1)}`;
+}
+
+function spawnContainerd(directory: string): number {
+  const command = ['containerd', '-c', join(directory, 'config.toml')] as const;
+  return spawnDetached({ command, logFile: join(directory, 'containerd.log') });
 }

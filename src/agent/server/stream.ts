@@ -26,7 +26,7 @@ export async function bridgeStream(socket: WebSocket, url: string, flags: Stream
   const client = new SpdyClient({ transport });
   socket.once('close', () => client.close());
   const streams = await openStreams(client, flags);
-  socket.on('message', (data: Buffer) => onMessage(data, streams));
+  socket.on('message', (data: Buffer) => onMessage(socket, data, streams));
   socket.resume();
   const outputs = [
     pump(streams.stdout, { socket, channel: CHANNEL.stdout }),
@@ -82,11 +82,22 @@ async function openStreams(client: SpdyClient, { stdin, stdout, stderr, tty }: S
   return { error: error!, stdin: input, stdout: output, stderr: errors, resize };
 }
 
-function onMessage(data: Buffer, streams: Streams): void {
+function onMessage(socket: WebSocket, data: Buffer, streams: Streams): void {
   const payload = data.subarray(1);
-  if (data[0] === CHANNEL.stdin) streams.stdin?.write(payload);
+  if (data[0] === CHANNEL.stdin) writeInput(socket, streams.stdin, payload);
   else if (data[0] === CHANNEL.resize) streams.resize?.write(payload);
   else if (data[0] === CHANNEL.close && payload[0] === CHANNEL.stdin) streams.stdin?.end();
+}
+
+/** A container that does not read makes its client wait. */
+function writeInput(socket: WebSocket, stdin: SpdyStream | undefined, payload: Buffer): void {
+  if (!stdin?.writable || stdin.write(payload)) return;
+  socket.pause();
+  const resume = () => {
+    stdin.off('drain', resume).off('close', resume);
+    if (socket.isPaused) socket.resume();
+  };
+  stdin.once('drain', resume).once('close', resume);
 }
 
 /** Sends what a stream brings; waits while the other side is slow. */
