@@ -17,7 +17,8 @@ export interface ContainerdSettings {
 export type RenderContainerdConfig = (settings: ContainerdSettings) => string;
 
 export const PAUSE_IMAGE = 'sampan.dev/pause:1';
-const CNI_BIN_DIR = '/usr/lib/cni';
+/** Where Debian puts CNI plugins. */
+export const CNI_BIN_DIR = '/usr/lib/cni';
 
 /** Starts a node's containerd in the node's network namespace unless it runs; true when it was started. */
 export function startContainerd(node: NodePlan, render: RenderContainerdConfig): boolean {

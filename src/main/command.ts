@@ -10,6 +10,8 @@ export interface CommandContext {
   readonly clock: Clock;
   readonly random: () => number;
   readonly pid: number;
+  /** User id; 0 is root. */
+  readonly uid: number;
   /** Command line of this program, to start it again in other roles. */
   readonly program: readonly [string, ...string[]];
   /** The project's directory. */

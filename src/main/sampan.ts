@@ -54,6 +54,7 @@ const context: CommandContext = {
   clock: systemClock,
   random: Math.random,
   pid: process.pid,
+  uid: process.getuid?.() ?? -1,
   program: [process.execPath, ...process.execArgv, import.meta.filename],
   root: join(import.meta.dirname, '..', '..'),
   machine: process.arch,

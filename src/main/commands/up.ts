@@ -1,4 +1,5 @@
 import { renderContainerdConfig } from '../../agent/containerd-config.ts';
+import { preflight } from '../../local/preflight.ts';
 import { planToStart } from '../../local/record.ts';
 import { up } from '../../local/up.ts';
 import type { CommandContext, FlagValues, RunCommand } from '../command.ts';
@@ -21,7 +22,7 @@ export async function startCluster(flags: FlagValues, context: CommandContext): 
     architecture: ociArchitecture(context),
     renderContainerdConfig,
     program: context.program,
-    preflight: async () => {},
+    preflight: () => preflight({ uid: context.uid, path: context.env['PATH'] ?? '' }),
   });
   const seconds = ((context.clock.now() - start) / 1000).toFixed(1);
   context.err(`Cluster ${name} is up: ${plan.nodes.length} nodes ready after ${seconds} s.\n`);
