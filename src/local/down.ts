@@ -67,7 +67,10 @@ async function killRest(plan: ClusterPlan, clock: Clock): Promise<void> {
   }
 }
 
-/** Ids of all processes of a cluster. Evidence of belonging: a pid file, the cgroup, the network namespace, or a shim's address below the run directory. */
+/**
+ * Ids of all processes of a cluster. Evidence of belonging: a pid file, the cgroup, the network namespace, or a shim's
+ * address below the run directory.
+ */
 export function processesOf(plan: ClusterPlan): number[] {
   const programs = [plan.server, ...plan.nodes.flatMap((node) => [node.agent, node.containerd])];
   const known = programs.map(runningProcess).filter((identity) => identity !== undefined);

@@ -3,8 +3,7 @@ import { dirname, join } from 'node:path';
 import { nodes as nodeKind } from '../api/kinds/node.ts';
 import type { Node } from '../api/types.ts';
 import { netnsPath } from '../host/netns.ts';
-import type { Clock } from '../lib/clock.ts';
-import { sleep } from '../lib/clock.ts';
+import { type Clock, sleep, timestamp } from '../lib/clock.ts';
 import { type Administrator, connect } from './connect.ts';
 import { containerdReady, type RenderContainerdConfig, startContainerd } from './containerd.ts';
 import { type BuiltImage, buildImages, cachedImages } from './images/build.ts';
@@ -49,11 +48,12 @@ export async function up(options: UpOptions): Promise<void> {
     // Keys and certificates are computed here while the kernel makes the network.
     applyPki(plan, options.clock);
     const administrator = connect(plan, options.clock);
-    await Promise.all([
+    const startedAt = options.clock.now();
+    const [, started] = await Promise.all([
       network.then(() => startServer(options)).then(() => serverReady(options, administrator)),
       network.then(() => startNodes(options)),
     ]);
-    await nodesReady(options, administrator);
+    await nodesReady({ options, administrator, started, startedAt });
   });
 }
 
@@ -88,18 +88,21 @@ function serverReady({ plan, clock, signal }: UpOptions, administrator: Administ
   });
 }
 
-async function startNodes(options: UpOptions): Promise<void> {
+/** Resolves with the nodes whose agent was started. */
+async function startNodes(options: UpOptions): Promise<Set<NodePlan>> {
   const images = await startImages(options);
   const fresh = options.plan.nodes.filter((node) => !existsSync(node.containerd.root));
   const seed = fresh.length > 0 ? await ensureSeed({ ...options, directory: options.imagesDir, images }) : '';
+  const started = new Set<NodePlan>();
   await Promise.all(
     options.plan.nodes.map(async (node) => {
       if (fresh.includes(node)) await plantSeed(seed, node.containerd.root);
       startContainerd(node, options.renderContainerdConfig);
       await containerdReady(node, options);
-      startAgent(options, node);
+      if (startAgent(options, node)) started.add(node);
     }),
   );
+  return started;
 }
 
 /** All images of the cache; the one that every pod needs is built when it is not there. */
@@ -111,11 +114,11 @@ async function startImages(options: UpOptions): Promise<BuiltImage[]> {
   return cachedImages(options.imagesDir);
 }
 
-function startAgent({ plan, program }: UpOptions, node: NodePlan): void {
-  if (runningProcess(node.agent)) return;
+function startAgent({ plan, program }: UpOptions, node: NodePlan): boolean {
+  if (runningProcess(node.agent)) return false;
   mkdirSync(node.agent.stateDir, { recursive: true, mode: 0o711 });
   writeConfig(node.agent.configFile, agentConfig(plan, node));
-  startProcess(node.agent, {
+  return startProcess(node.agent, {
     command: [...program, 'agent', '--config', node.agent.configFile],
     netns: netnsPath(node.netns),
   });
@@ -128,12 +131,23 @@ function writeConfig(file: string, config: object): void {
 
 const POLL_MS = 15;
 
-async function nodesReady({ plan, clock, signal }: UpOptions, { client }: Administrator): Promise<void> {
+interface NodesReady {
+  options: UpOptions;
+  administrator: Administrator;
+  /** Nodes that may only be called ready on word from after `startedAt`. */
+  started: ReadonlySet<NodePlan>;
+  startedAt: number;
+}
+
+async function nodesReady({ options, administrator, started, startedAt }: NodesReady): Promise<void> {
+  const { plan, clock, signal } = options;
   const deadline = clock.now() + READY_TIMEOUT_MS;
-  let waiting = plan.nodes;
+  // Kubernetes' times are whole seconds.
+  const since = timestamp(startedAt);
   for (;;) {
-    const ready = new Set((await client.list(nodeKind)).items.filter(isReady).map((node) => node.metadata.name));
-    waiting = waiting.filter((node) => !ready.has(node.name));
+    const { items } = await administrator.client.list(nodeKind);
+    const heard = new Map(items.map((item) => [item.metadata.name, readySince(item)]));
+    const waiting = plan.nodes.filter((node) => (heard.get(node.name) ?? '') < (started.has(node) ? since : '0'));
     if (waiting.length === 0) return;
     const dead = waiting.find((node) => !runningProcess(node.agent));
     if (dead) throw new Error(`agent of ${dead.name}: the process ended\n${logTail(dead.agent.logFile)}`);
@@ -143,6 +157,8 @@ async function nodesReady({ plan, clock, signal }: UpOptions, { client }: Admini
   }
 }
 
-function isReady(node: Node): boolean {
-  return node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
+/** When a node was last heard to be ready; undefined when it is not. */
+function readySince(node: Node): string | undefined {
+  const condition = node.status?.conditions?.find((one) => one.type === 'Ready');
+  return condition?.status === 'True' ? (condition.lastHeartbeatTime ?? '0') : undefined;
 }
