@@ -1,14 +1,17 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { services } from '../api/kinds/service.ts';
+import { serviceAccounts as serviceAccountKind } from '../api/kinds/serviceaccount.ts';
 import { registry } from '../api/registry.ts';
-import type { KubeObject, Service } from '../api/types.ts';
+import type { KubeObject, Pod, Service, ServiceAccount } from '../api/types.ts';
 import type { Admission } from '../apiserver/admission.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
+import { createServiceAccountAdmission } from '../apiserver/allocation/serviceaccount.ts';
 import { createAuth } from '../apiserver/auth/extension.ts';
 import { serveHttps } from '../apiserver/http.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
-import { keyPrefix, objectOf } from '../apiserver/objects.ts';
+import { keyOf, keyPrefix, objectOf } from '../apiserver/objects.ts';
+import { createOpenApi } from '../apiserver/openapi/openapi.ts';
 import { decodeProtobuf } from '../apiserver/protobuf/decode.ts';
 import { encodeProtobuf, hasProtobuf } from '../apiserver/protobuf/encode.ts';
 import { type ApiServer, createApiServer } from '../apiserver/server.ts';
@@ -70,10 +73,10 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
     log,
     decoders,
     encodeProtobuf: (object) => (hasProtobuf(object) ? encodeProtobuf(object as Record<string, unknown>) : undefined),
-    admissions: [serviceAllocator(config, store, random) as Admission<KubeObject>],
+    admissions: [serviceAllocator(config, store, random), serviceAccounts(store, random)] as Admission<KubeObject>[],
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
-    paths: auth.paths,
+    paths: [...auth.paths, createOpenApi({ registry, readPackageFile })],
   });
   holder.server = server;
   return { server, auth, streaming };
@@ -87,6 +90,21 @@ function serviceAllocator(config: ServerConfig, store: Store, random: () => numb
     random,
     services: stored,
   });
+}
+
+function serviceAccounts(store: Store, random: () => number): Admission<Pod> {
+  const find = (key: { namespace: string; name: string }) => {
+    const item = store.head(keyOf(serviceAccountKind, key));
+    return item && (objectOf(item) as ServiceAccount);
+  };
+  return createServiceAccountAdmission({ random, find });
+}
+
+const PACKAGES = new URL('../../node_modules/', import.meta.url);
+
+function readPackageFile(path: string): string | undefined {
+  const file = new URL(path, PACKAGES);
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
 async function startLoops(config: ServerConfig, context: ProgramContext, server: ApiServer): Promise<void> {

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { apiVersion, type Resource } from '../../api/resource.ts';
+import { typeNameOf } from '../../api/schema.ts';
+import type { PathHandler } from '../options.ts';
+import type { ApiResponse } from '../request.ts';
+import { describeFrom, type ReadPackageFile } from './descriptions.ts';
+import { pathsOf } from './paths.ts';
+import { componentName, type Describe, type Schema, schemasOf } from './schemas.ts';
+
+export interface OpenApiOptions {
+  registry: readonly Resource[];
+  readPackageFile: ReadPackageFile;
+}
+
+const INFO = { title: 'Kubernetes', version: 'v1.35.0' };
+
+/** Serves `/openapi/v2` and `/openapi/v3`. Documents are made when they are first asked for. */
+export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): PathHandler {
+  const describe = describeFrom(readPackageFile);
+  const made = new Map<string, string>();
+  const document = (path: string, make: () => object) => {
+    const text = made.get(path) ?? JSON.stringify(make());
+    made.set(path, text);
+    return text;
+  };
+  const groupVersions = new Map(registry.map((resource) => [groupPath(resource), resource]));
+  return (request) => {
+    if (request.method !== 'GET') return undefined;
+    const path = request.path.replace(/\/$/, '');
+    if (path === '/openapi/v2') return answer(document(path, () => documentV2(registry, describe)));
+    if (path === '/openapi/v3') return answer(JSON.stringify(indexV3([...groupVersions.keys()])));
+    const at = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1] ?? '';
+    if (!groupVersions.has(at)) return undefined;
+    const rows = registry.filter((resource) => groupPath(resource) === at);
+    return answer(document(path, () => documentV3(rows, describe)));
+  };
+}
+
+function answer(body: string): ApiResponse {
+  return { status: 200, headers: { 'content-type': 'application/json' }, body };
+}
+
+/** `api/v1`, `apis/apps/v1`. */
+function groupPath(resource: Resource): string {
+  return `${resource.group === '' ? 'api' : 'apis'}/${apiVersion(resource)}`;
+}
+
+/** Documents only change with the program, and with them their hashes. */
+function indexV3(groupPaths: readonly string[]): object {
+  const entries = groupPaths.map((path) => {
+    const hash = createHash('sha256').update(`${INFO.version}/${path}`).digest('hex').toUpperCase();
+    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }];
+  });
+  return { paths: Object.fromEntries(entries) };
+}
+
+function documentV3(rows: readonly Resource[], describe: Describe): object {
+  const schemas = withKinds(rows, schemasOf(rows.map(typeNameOf), { describe, refPrefix: '#/components/schemas/' }));
+  const paths = Object.assign({}, ...rows.map((row) => pathsOf(row, 3))) as object;
+  return { openapi: '3.0.0', info: INFO, paths, components: { schemas } };
+}
+
+function documentV2(registry: readonly Resource[], describe: Describe): object {
+  const definitions = withKinds(
+    registry,
+    schemasOf(registry.map(typeNameOf), { describe, refPrefix: '#/definitions/' }),
+  );
+  const paths = Object.assign({}, ...registry.map((row) => pathsOf(row, 2))) as object;
+  return { swagger: '2.0', info: INFO, paths, definitions };
+}
+
+function withKinds(rows: readonly Resource[], schemas: Record<string, Schema>): Record<string, Schema> {
+  for (const { group, version, kind, ...row } of rows) {
+    const schema = schemas[componentName(typeNameOf({ ...row, group, version, kind }))];
+    if (schema) schema['x-kubernetes-group-version-kind'] = [{ group, version, kind }];
+  }
+  return schemas;
+}
