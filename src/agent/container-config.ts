@@ -9,6 +9,15 @@ import { LABELS, podLabels } from './sandbox-config.ts';
 
 export type Container = NonNullable<Pod['spec']>['containers'][number];
 
+/** An init container that goes on running beside the others (KEP-753). */
+export function isSidecar(container: Container): boolean {
+  return container.restartPolicy === 'Always';
+}
+
+export function sidecarsOf(pod: Pod): Container[] {
+  return (pod.spec?.initContainers ?? []).filter(isSidecar);
+}
+
 export interface ContainerOptions {
   attempt: number;
   /** Id of the image, as the runtime knows it. */

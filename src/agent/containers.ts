@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { services } from '../api/kinds/service.ts';
 import type { Pod } from '../api/types.ts';
-import { type Container, containerConfig } from './container-config.ts';
+import { type Container, containerConfig, isSidecar, sidecarsOf } from './container-config.ts';
 import type { PodSandbox } from './cri/types.ts';
 import { ConfigError, containerEnvironment, linkedServices, serviceVariables } from './environment.ts';
 import { runHook } from './hooks.ts';
@@ -28,6 +28,7 @@ export interface ContainerStarterOptions extends AgentOptions {
   readonly sources: PodSources;
   /** Told before the container runs, so that its exit finds its pod. */
   readonly onCreated: (pod: Pod, id: string) => void;
+  readonly isStarted: (container: Container, id: string) => boolean;
 }
 
 const CONFIG_RETRY_MS = 2000;
@@ -44,22 +45,36 @@ export class ContainerStarter {
 
   /** Starts what should run now; answers when to look again, in ms. */
   async start(pod: Pod, place: Place): Promise<number | undefined> {
-    for (const container of pod.spec!.initContainers ?? []) {
-      const status = newest(place.observed, container.name);
-      if (status?.state === 'CONTAINER_EXITED' && status.exit_code === 0) continue;
-      return this.#startOne(pod, container, { ...place, init: true });
+    const begun = pod.spec!.containers.some(({ name }) => newest(place.observed, name));
+    if (!begun) {
+      const next = (pod.spec!.initContainers ?? []).find((container) => !this.#isPast(container, place));
+      if (next) return this.#startNext(pod, next, place);
     }
-    const waits = await Promise.all(
-      pod.spec!.containers.map((container) => this.#startOne(pod, container, { ...place, init: false })),
-    );
+    const all = [...sidecarsOf(pod), ...pod.spec!.containers];
+    const waits = await Promise.all(all.map((container) => this.#startOne(pod, container, { ...place, init: false })));
     const due = waits.filter((wait) => wait !== undefined);
     return due.length > 0 ? Math.min(...due) : undefined;
+  }
+
+  /** An init container is past when it is done; a sidecar (KEP-753) when it has started. */
+  #isPast(container: Container, { observed }: Place): boolean {
+    const status = newest(observed, container.name);
+    if (!isSidecar(container)) return status?.state === 'CONTAINER_EXITED' && status.exit_code === 0;
+    return status?.state === 'CONTAINER_RUNNING' && this.#options.isStarted(container, status.id);
+  }
+
+  async #startNext(pod: Pod, container: Container, place: Place): Promise<number | undefined> {
+    const status = newest(place.observed, container.name);
+    const again = await this.#startOne(pod, container, { ...place, init: !isSidecar(container) });
+    const startedNow = isSidecar(container) && status?.state !== 'CONTAINER_RUNNING';
+    return again ?? (startedNow ? 0 : undefined);
   }
 
   async #startOne(pod: Pod, container: Container, at: Place & { init: boolean }): Promise<number | undefined> {
     const { memory, observed, init } = at;
     const status = newest(observed, container.name);
-    const decision = decide({ status, restartPolicy: pod.spec!.restartPolicy, init, now: this.#options.clock.now() });
+    const restartPolicy = isSidecar(container) ? 'Always' : pod.spec!.restartPolicy;
+    const decision = decide({ status, restartPolicy, init, now: this.#options.clock.now() });
     if (decision.action === 'keep') {
       if (decision.clear) memory.waiting.delete(container.name);
       return undefined;

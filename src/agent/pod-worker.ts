@@ -6,7 +6,7 @@ import type { Pod } from '../api/types.ts';
 import type { Informer } from '../client/informer.ts';
 import type { Outcome } from '../client/reconcile.ts';
 import { unmountBelow } from '../host/mounts.ts';
-import type { Container } from './container-config.ts';
+import { type Container, sidecarsOf } from './container-config.ts';
 import { ContainerStarter } from './containers.ts';
 import type { PodSandbox } from './cri/types.ts';
 import { newest, type Observed, observePod, readySandbox } from './observe.ts';
@@ -48,6 +48,7 @@ export class PodWorker {
       ...options,
       sources: this.sources,
       onCreated: (pod, id) => this.#owners.set(id, keyOf(pod)),
+      isStarted: (container, id) => this.prober.isStarted(container, id),
     });
     this.prober = new Prober({
       ...options,
@@ -169,7 +170,7 @@ export class PodWorker {
   }
 
   #watchProbes(pod: Pod, observed: Observed, podIp: string): void {
-    for (const container of pod.spec!.containers) {
+    for (const container of [...sidecarsOf(pod), ...pod.spec!.containers]) {
       const status = newest(observed, container.name);
       if (status?.state !== 'CONTAINER_RUNNING') continue;
       this.#owners.set(status.id, keyOf(pod));

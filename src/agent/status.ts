@@ -1,5 +1,6 @@
 import type { Pod } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
+import { isSidecar } from './container-config.ts';
 import type { ContainerStatus } from './cri/types.ts';
 import { newest, type Observed } from './observe.ts';
 
@@ -32,15 +33,19 @@ export interface StatusInputs {
 /** The status of a pod on this node, from what the runtime has and the probes say. Pure. */
 export function podStatus(pod: Pod, inputs: StatusInputs): PodStatus {
   const spec = pod.spec!;
-  const initDone = (spec.initContainers ?? []).every((container) =>
-    hasCompleted(newest(inputs.observed, container.name)),
-  );
   const init = (spec.initContainers ?? []).map((container) => containerStatus(container, inputs, 'PodInitializing'));
+  const sidecars = init.filter((_, index) => isSidecar(spec.initContainers![index]!));
+  const incomplete = init.filter((status) =>
+    sidecars.includes(status) ? !status.started : status.state?.terminated?.exitCode !== 0,
+  );
+  const begun = spec.containers.some(({ name }) => newest(inputs.observed, name));
+  const initDone = incomplete.length === 0 || begun;
   const waitReason = initDone ? 'ContainerCreating' : 'PodInitializing';
   const containers = spec.containers.map((container) => containerStatus(container, inputs, waitReason));
   const phase = podPhase(pod, { containers, init, initDone });
   const finished = phase === 'Succeeded' || phase === 'Failed';
-  const ready = initDone && !finished && containers.every((status) => status.ready);
+  const unready = [...sidecars, ...containers].filter((status) => !status.ready).map(({ name }) => name);
+  const ready = initDone && !finished && unready.length === 0;
   const old = pod.status ?? {};
   return {
     ...old,
@@ -49,14 +54,10 @@ export function podStatus(pod: Pod, inputs: StatusInputs): PodStatus {
     hostIPs: [{ ip: inputs.nodeIp }],
     ...(inputs.podIp ? { podIP: inputs.podIp, podIPs: [{ ip: inputs.podIp }] } : {}),
     startTime: old.startTime ?? timestamp(inputs.now),
-    conditions: conditions(pod, { ...inputs, initDone, ready, finished, containers }),
+    conditions: conditions(pod, { ...inputs, incomplete: initDone ? [] : incomplete, ready, finished, unready }),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
     containerStatuses: containers,
   };
-}
-
-function hasCompleted(status: ContainerStatus | undefined): boolean {
-  return status?.state === 'CONTAINER_EXITED' && status.exit_code === 0;
 }
 
 function containerStatus(container: Container, inputs: StatusInputs, waitReason: string): ApiContainerStatus {
@@ -123,7 +124,10 @@ function podPhase(pod: Pod, { containers, init, initDone }: PhaseInputs): NonNul
   const policy = pod.spec!.restartPolicy;
   const ended = containers.map((status) => status.state?.terminated);
   if (!initDone) {
-    const failed = init.some((status) => (status.state?.terminated?.exitCode ?? 0) !== 0);
+    const failed = init.some(
+      (status, index) =>
+        !isSidecar(pod.spec!.initContainers![index]!) && (status.state?.terminated?.exitCode ?? 0) !== 0,
+    );
     return failed && policy === 'Never' ? 'Failed' : 'Pending';
   }
   if (ended.every((state) => state !== undefined) && policy !== 'Always') {
@@ -136,26 +140,29 @@ function podPhase(pod: Pod, { containers, init, initDone }: PhaseInputs): NonNul
 }
 
 type ConditionFacts = Omit<StatusInputs, 'ready'> & {
-  readonly initDone: boolean;
+  /** Init containers that are not done yet. */
+  readonly incomplete: readonly ApiContainerStatus[];
   readonly ready: boolean;
   readonly finished: boolean;
-  readonly containers: readonly ApiContainerStatus[];
+  /** Names of containers. */
+  readonly unready: readonly string[];
 };
 
 function conditions(pod: Pod, facts: ConditionFacts): Condition[] {
-  const unready = facts.containers.filter((status) => !status.ready).map((status) => status.name);
   const notReady = facts.finished
     ? { reason: 'PodCompleted' }
-    : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
+    : { reason: 'ContainersNotReady', message: `containers with unready status: [${facts.unready.join(' ')}]` };
+  const names = facts.incomplete.map(({ name }) => name).join(' ');
+  const notInitialized = `containers with incomplete status: [${names}]`;
   const gates = (pod.spec?.readinessGates ?? []).every((gate) =>
     pod.status?.conditions?.some((condition) => condition.type === gate.conditionType && condition.status === 'True'),
   );
   const gate = { reason: 'ReadinessGatesNotReady', message: 'the status of pod readiness gate is not "True"' };
   const wanted: Partial<Condition>[] = [
     { type: 'PodReadyToStartContainers', status: facts.podIp ? 'True' : 'False' },
-    facts.initDone
+    facts.incomplete.length === 0
       ? { type: 'Initialized', status: 'True' }
-      : { type: 'Initialized', status: 'False', reason: 'ContainersNotInitialized' },
+      : { type: 'Initialized', status: 'False', reason: 'ContainersNotInitialized', message: notInitialized },
     facts.ready && gates
       ? { type: 'Ready', status: 'True' }
       : { type: 'Ready', status: 'False', ...(facts.ready ? gate : notReady) },

@@ -1,11 +1,10 @@
 import type { Pod } from '../api/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
-import type { Container } from './container-config.ts';
+import { type Container, isSidecar, sidecarsOf } from './container-config.ts';
 import type { Runtime } from './cri/runtime.ts';
-import type { ContainerStatus } from './cri/types.ts';
 import { runHook } from './hooks.ts';
-import type { Observed } from './observe.ts';
+import { newest, type Observed } from './observe.ts';
 
 export interface TerminateOptions {
   runtime: Runtime;
@@ -14,23 +13,24 @@ export interface TerminateOptions {
   record: (container: Container, event: { type: 'Normal' | 'Warning'; reason: string; message: string }) => void;
 }
 
-/** Ends a pod's running containers, all at once: preStop, TERM, and KILL when the grace period is over. */
+/**
+ * Ends a pod's running containers, all at once: preStop, TERM, and KILL when the grace period is over. Sidecars
+ * follow when the others have ended, the last one first, with what is left of the time.
+ */
 export async function terminateContainers(pod: Pod, observed: Observed, options: TerminateOptions): Promise<void> {
   const graceSeconds = pod.metadata.deletionGracePeriodSeconds ?? pod.spec!.terminationGracePeriodSeconds ?? 30;
-  const running = observed.containers.filter((status) => status.state === 'CONTAINER_RUNNING');
-  await Promise.all(
-    running.map(async (status) => {
-      const container = specOf(pod, status);
-      if (!container) return options.runtime.stopContainer(status.id, graceSeconds);
-      options.record(container, { type: 'Normal', reason: 'Killing', message: `Stopping container ${container.name}` });
-      await endContainer({ pod, container, id: status.id, graceSeconds }, options);
-    }),
-  );
-}
-
-function specOf(pod: Pod, status: ContainerStatus): Container | undefined {
-  const all = [...pod.spec!.containers, ...((pod.spec!.initContainers ?? []) as Container[])];
-  return all.find(({ name }) => name === status.metadata.name);
+  const endMs = options.clock.now() + graceSeconds * 1000;
+  const end = async (container: Container) => {
+    const status = newest(observed, container.name);
+    if (status?.state !== 'CONTAINER_RUNNING') return;
+    options.record(container, { type: 'Normal', reason: 'Killing', message: `Stopping container ${container.name}` });
+    const left = Math.max(0, Math.ceil((endMs - options.clock.now()) / 1000));
+    await endContainer({ pod, container, id: status.id, graceSeconds: left }, options);
+  };
+  const sidecars = sidecarsOf(pod);
+  const others = (pod.spec!.initContainers ?? []).filter((container) => !isSidecar(container));
+  await Promise.all([...others, ...pod.spec!.containers].map(end));
+  for (const container of sidecars.toReversed()) await end(container);
 }
 
 export interface Ending {

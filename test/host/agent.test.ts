@@ -236,6 +236,33 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     await remove('init');
   });
 
+  it('runs sidecars before, beside and after the other containers', async () => {
+    const path = join(containerd.directory, 'order');
+    const volumes = [{ name: 'order', hostPath: { path, type: 'DirectoryOrCreate' } }] as NonNullable<
+      Pod['spec']
+    >['volumes'];
+    const volumeMounts = [{ name: 'order', mountPath: '/order' }];
+    const script = (name: string) =>
+      `trap 'echo ${name} ended >> /order/log; exit 0' TERM; echo ${name} >> /order/log; while true; do sleep 0.02; done`;
+    const sidecar = {
+      name: 'side',
+      image: 'sampan.dev/test:1',
+      restartPolicy: 'Always',
+      ...sh(script('side')),
+      startupProbe: { exec: { command: ['cat', '/order/log'] }, periodSeconds: 1 },
+      volumeMounts,
+    };
+    const first = { name: 'first', image: 'sampan.dev/test:1', ...sh('echo first >> /order/log'), volumeMounts };
+    const spec = { initContainers: [sidecar, first], volumes, terminationGracePeriodSeconds: 10 };
+    await bench.createPod('sidecar', spec, { ...sh(script('main')), volumeMounts });
+    const { status } = await bench.running('sidecar');
+    const side = status!.initContainerStatuses![0]!;
+    assert.deepEqual([side.ready, side.started, side.state!.running !== undefined], [true, true, true]);
+    await bench.deletePod('sidecar');
+    await bench.gone('sidecar');
+    assert.equal(await readFile(join(path, 'log'), 'utf8'), 'side\nfirst\nmain\nmain ended\nside ended\n');
+  });
+
   it('fails a pod whose init container fails for good', async () => {
     const initContainers = [{ name: 'first', image: 'sampan.dev/test:1', ...sh('exit 1') }];
     await bench.createPod('badinit', { initContainers, restartPolicy: 'Never' });
