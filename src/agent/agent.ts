@@ -4,6 +4,7 @@ import { secrets } from '../api/kinds/secret.ts';
 import { services } from '../api/kinds/service.ts';
 import { objectKey } from '../client/informer.ts';
 import { startController } from '../client/reconcile.ts';
+import { rotateLogs } from './log-rotation.ts';
 import { registerNode, reportReady, writeCniConfig } from './node.ts';
 import { observedPods } from './observe.ts';
 import type { AgentOptions } from './options.ts';
@@ -21,6 +22,7 @@ export async function startAgent(options: AgentOptions & { osImage: string }): P
   const podCidr = await registerNode(options, options.osImage);
   await writeCniConfig(options, podCidr);
   followRoutes(options);
+  void rotateLogs(options);
   await Promise.all([serving, startPods(options)]);
   await reportReady(options);
 }

@@ -16,7 +16,7 @@ import type { Informer } from '../../src/client/informer.ts';
 import { createInformers } from '../../src/client/informers.ts';
 import { createClient } from '../../src/client/kube-client.ts';
 import type { Route, Routes } from '../../src/host/routes.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { sleep, systemClock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/lib/log.ts';
 import { planPki } from '../../src/pki/plan.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
@@ -192,6 +192,14 @@ export class AgentBench {
   async logs(name: string, query = ''): Promise<string> {
     const { text } = await this.get(`/containerLogs/default/${name}/main?${query}`);
     return text;
+  }
+
+  /** Resolves as soon as a pod's log is just this. */
+  async waitLog(name: string, text: string): Promise<void> {
+    for (let tries = 0; (await this.logs(name)) !== text; tries++) {
+      if (tries > 100) throw new Error(`log of ${name}: ${await this.logs(name)}`);
+      await sleep(systemClock, 20);
+    }
   }
 
   /** Runs a command in a pod's container by WebSocket, with all of its input at once. */

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { rotateOnce } from '../../src/agent/log-rotation.ts';
 import { configMaps } from '../../src/api/kinds/configmap.ts';
 import { events } from '../../src/api/kinds/event.ts';
 import { nodes } from '../../src/api/kinds/node.ts';
 import type { Pod } from '../../src/api/types.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/log.ts';
 import { AgentBench, isReady } from './agent-fixture.ts';
 import { enterOwnNetwork, NODE_IP, TestContainerd, whyNoContainers } from './containerd-fixture.ts';
 
@@ -82,9 +85,13 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
   });
 
   it('serves logs', async () => {
-    await bench.createPod('logs', {}, sh('for i in 1 2 3 4 5; do echo line $i; done; echo err >&2; sleep 1000'));
+    await bench.createPod(
+      'logs',
+      {},
+      sh('for i in 1 2 3 4 5; do echo line $i; done; sleep 0.1; echo err >&2; sleep 1000'),
+    );
     await bench.running('logs');
-    assert.equal(await bench.logs('logs'), 'line 1\nline 2\nline 3\nline 4\nline 5\nerr\n');
+    await bench.waitLog('logs', 'line 1\nline 2\nline 3\nline 4\nline 5\nerr\n');
     assert.equal(await bench.logs('logs', 'tailLines=2'), 'line 5\nerr\n');
     assert.equal(await bench.logs('logs', 'tailLines=0'), '');
     assert.equal(await bench.logs('logs', 'limitBytes=8'), 'line 1\nl');
@@ -103,6 +110,33 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     await inPhase('follow', 'Succeeded');
     assert.equal(await bench.logs('follow', 'follow=true'), 'a\nb\nc\n');
     await remove('follow');
+  });
+
+  it('begins a new log when one is too long', async () => {
+    await bench.createPod(
+      'chatty',
+      {},
+      sh('echo first; until test -e /go; do sleep 0.02; done; echo second; sleep 1000'),
+    );
+    const { metadata } = await bench.running('chatty');
+    const runtime = containerd.connect();
+    const stateDir = join(containerd.directory, 'agent');
+    const rotation = {
+      runtime,
+      stateDir,
+      clock: systemClock,
+      log: silentLogger,
+      signal: AbortSignal.abort(),
+      maxBytes: 10,
+    };
+    await bench.waitLog('chatty', 'first\n');
+    await rotateOnce(rotation);
+    runtime.close();
+    await out('chatty', 'touch /go');
+    await bench.waitLog('chatty', 'second\n');
+    const files = await readdir(join(stateDir, `logs/default_chatty_${metadata.uid}/main`));
+    assert.match(files.sort().join(' '), /^0\.log 0\.log\.\d{17}$/);
+    await remove('chatty');
   });
 
   it('executes commands', async () => {

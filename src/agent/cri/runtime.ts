@@ -23,6 +23,8 @@ export interface Runtime {
   /** Resolves with the address of a streaming endpoint. */
   exec(request: cri.StreamRequest & { cmd: readonly string[] }): Promise<string>;
   attach(request: cri.StreamRequest): Promise<string>;
+  /** After its log file was moved away. */
+  reopenContainerLog(id: string): Promise<void>;
   imageStatus(image: string): Promise<cri.Image | undefined>;
   pullImage(image: string): Promise<string>;
   listImages(): Promise<cri.Image[]>;
@@ -75,6 +77,7 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
     },
     exec: async (request) => (await call('Exec', { ...request }))['url'] as string,
     attach: async (request) => (await call('Attach', { ...request }))['url'] as string,
+    reopenContainerLog: async (id) => void (await call('ReopenContainerLog', { container_id: id })),
     imageStatus: async (image) => (await call('ImageStatus', { image: { image } }))['image'] as cri.Image | undefined,
     pullImage: async (image) => (await call('PullImage', { image: { image } }))['image_ref'] as string,
     listImages: async () => (await call('ListImages', {}))['images'] as cri.Image[],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -58,6 +58,20 @@ describe('readLog', () => {
     const end = lines.next();
     abort.abort();
     assert.equal((await end).done, true);
+  });
+
+  it('follows into the next file when one is moved away', async () => {
+    const abort = new AbortController();
+    const lines = readLog(path, { tailLines: 0, timestamps: false, follow: true, signal: abort.signal });
+    const first = lines.next();
+    await appendFile(path, '2026-01-01T00:00:07Z stdout F before\n');
+    assert.equal((await first).value, 'before\n');
+    const second = lines.next();
+    await rename(path, `${path}.20260101-000007`);
+    await writeFile(path, '2026-01-01T00:00:08Z stdout F after\n');
+    assert.equal((await second).value, 'after\n');
+    abort.abort();
+    assert.equal((await lines.next()).done, true);
   });
 
   it('rejects when there is no file', async () => {

@@ -1,5 +1,6 @@
 import { createReadStream, type FSWatcher, watch } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface LogOptions {
@@ -73,7 +74,7 @@ async function lastLines(lines: AsyncIterable<string>, count: number): Promise<s
 
 async function* followLines(path: string, at: { start: number; signal: AbortSignal }): AsyncGenerator<string> {
   const changes = new ChangeWaiter(path, at.signal);
-  const file = await open(path);
+  let file = await open(path);
   let position = at.start;
   let rest = '';
   try {
@@ -82,9 +83,15 @@ async function* followLines(path: string, at: { start: number; signal: AbortSign
       const { bytesRead, buffer } = await file.read({ position });
       if (bytesRead > 0) {
         position += bytesRead;
-        const parts = (rest + buffer.toString('utf8', 0, bytesRead)).split('\n');
+        const parts = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n');
         rest = parts.pop()!;
-        yield* parts;
+        for (const part of parts) yield Buffer.from(part, 'latin1').toString();
+        continue;
+      }
+      const next = await successor(path, file);
+      if (next) {
+        await file.close();
+        [file, position, rest] = [next, 0, ''];
       } else if (ended) return;
       else await changes.next();
     }
@@ -94,14 +101,20 @@ async function* followLines(path: string, at: { start: number; signal: AbortSign
   }
 }
 
-/** Resolves when a file may have grown since the last time. */
+/** The file that took the name of one that was moved away, if there is one. */
+async function successor(path: string, file: FileHandle): Promise<FileHandle | undefined> {
+  const [now, mine] = await Promise.all([stat(path).catch(() => undefined), file.stat()]);
+  return now && now.ino !== mine.ino ? open(path) : undefined;
+}
+
+/** Resolves when a file may have grown, or given its name to another, since the last time. */
 class ChangeWaiter {
   readonly #watcher: FSWatcher;
   #changed = false;
   #wake: () => void = () => {};
 
   constructor(path: string, signal: AbortSignal) {
-    this.#watcher = watch(path, () => this.#notify());
+    this.#watcher = watch(dirname(path), () => this.#notify());
     signal.addEventListener('abort', () => this.#notify(), { once: true });
   }
 
