@@ -1,12 +1,16 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isConflict, isNotFound } from '../api/errors.ts';
 import { pods } from '../api/kinds/pod.ts';
 import type { Pod } from '../api/types.ts';
+import type { Container } from './container-config.ts';
+import type { ContainerStatus } from './cri/types.ts';
 import type { Observed } from './observe.ts';
 import type { AgentOptions } from './options.ts';
-import { messagePath, type PodMemory } from './pod-memory.ts';
+import { messagePath, type PodMemory, podLogDir } from './pod-memory.ts';
 import type { Prober } from './probes.ts';
+import { readLog } from './server/logs.ts';
 import { podStatus } from './status.ts';
 
 /** Tells the API what the pods of this node are like. */
@@ -46,8 +50,44 @@ export class StatusWriter {
     );
     for (const status of ended) {
       const { name, attempt } = status.metadata;
+      const container = specOf(pod, name);
       const path = messagePath(this.#options.stateDir, { uid: pod.metadata.uid!, container: name, attempt });
-      memory.messages.set(status.id, await readFile(path, 'utf8').catch(() => ''));
+      const text = await readStart(path, MAX_MESSAGE_BYTES);
+      const fromLog = text === '' && status.exit_code !== 0 && container?.terminationMessagePolicy === FALLBACK;
+      memory.messages.set(status.id, fromLog ? await this.#endOfLog(pod, status) : text);
     }
+  }
+
+  /** The last words of a container that failed. */
+  async #endOfLog(pod: Pod, { metadata }: ContainerStatus): Promise<string> {
+    const path = join(podLogDir(this.#options.stateDir, pod), metadata.name, `${metadata.attempt}.log`);
+    const options = { tailLines: FALLBACK_LINES, timestamps: false, follow: false, signal: this.#options.signal };
+    let text = '';
+    try {
+      for await (const part of readLog(path, options)) text = (text + part).slice(-FALLBACK_CHARACTERS);
+    } catch (error) {
+      this.#options.log.warn('end of the log was not read', { path, error });
+    }
+    return text;
+  }
+}
+
+const FALLBACK = 'FallbackToLogsOnError';
+const FALLBACK_LINES = 80;
+const FALLBACK_CHARACTERS = 2048;
+const MAX_MESSAGE_BYTES = 4096;
+
+function specOf(pod: Pod, name: string): Container | undefined {
+  return [...pod.spec!.containers, ...(pod.spec!.initContainers ?? [])].find((container) => container.name === name);
+}
+
+/** The file is the container's to fill: only its start is read. */
+async function readStart(path: string, bytes: number): Promise<string> {
+  try {
+    await using file = await open(path);
+    const { bytesRead, buffer } = await file.read({ buffer: Buffer.alloc(bytes) });
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch {
+    return '';
   }
 }

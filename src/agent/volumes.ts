@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Pod } from '../api/types.ts';
 import { mountsBelow, mountTmpfs } from '../host/mounts.ts';
@@ -38,7 +38,8 @@ export async function prepareVolumes(
   const paths = new Map<string, string>();
   for (const volume of pod.spec?.volumes ?? []) {
     try {
-      paths.set(volume.name, await prepareVolume(volume, join(directory, volume.name), sources));
+      const place = { path: join(directory, volume.name), group: pod.spec?.securityContext?.fsGroup };
+      paths.set(volume.name, await prepareVolume(volume, place, sources));
     } catch (error) {
       const what = `MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)}`;
       throw new MountError(`${what} : ${(error as Error).message}`);
@@ -47,17 +48,24 @@ export async function prepareVolumes(
   return paths;
 }
 
-async function prepareVolume(volume: Volume, path: string, sources: VolumeSources): Promise<string> {
+interface Place {
+  readonly path: string;
+  /** Group that the pod's processes belong to (`fsGroup`): it owns what is made for the pod. */
+  readonly group: number | undefined;
+}
+
+async function prepareVolume(volume: Volume, { path, group }: Place, sources: VolumeSources): Promise<string> {
   if (volume.hostPath) return prepareHostPath(volume.hostPath);
   if (volume.emptyDir) {
     await mkdir(path, { recursive: true });
     if (volume.emptyDir.medium === 'Memory' && !mountsBelow(path).includes(path)) await mountTmpfs(path);
-    await chmod(path, 0o777);
+    if (group !== undefined) await chown(path, 0, group);
+    await chmod(path, group === undefined ? 0o777 : 0o2777);
     return path;
   }
   const files = await filesOf(volume, sources);
   if (!files) throw new MountError('this kind of volume is not supported');
-  await writeAtomically(path, files);
+  await writeAtomically(path, files, group);
   return path;
 }
 
@@ -144,7 +152,7 @@ const DATA = '..data';
  * All files of a volume at once, as the kubelet does: a new directory is written aside, then the link `..data` is
  * swapped, so that a reader sees all old files or all new ones.
  */
-export async function writeAtomically(path: string, files: readonly VolumeFile[]): Promise<void> {
+export async function writeAtomically(path: string, files: readonly VolumeFile[], group?: number): Promise<void> {
   for (const file of files) checkPath(file.path);
   if (await isCurrent(path, files)) return;
   await mkdir(path, { recursive: true });
@@ -154,7 +162,8 @@ export async function writeAtomically(path: string, files: readonly VolumeFile[]
     const at = join(path, version, file.path);
     await mkdir(dirname(at), { recursive: true });
     await writeFile(at, file.content);
-    await chmod(at, file.mode);
+    if (group !== undefined) await chown(at, 0, group);
+    await chmod(at, group === undefined ? file.mode : file.mode | 0o040);
   }
   await mkdir(join(path, version), { recursive: true });
   await symlink(version, join(path, `${DATA}_tmp`));

@@ -245,6 +245,14 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     await remove('crash');
   });
 
+  it('takes the end of the log for a message where there is none', async () => {
+    const container = { ...sh('echo what went wrong; exit 1'), terminationMessagePolicy: 'FallbackToLogsOnError' };
+    await bench.createPod('words', { restartPolicy: 'Never' }, container);
+    const pod = await inPhase('words', 'Failed');
+    assert.equal(firstStatus(pod)!.state!.terminated!.message, 'what went wrong\n');
+    await remove('words');
+  });
+
   it('runs init containers one after the other', async () => {
     const init = (name: string, script: string) => ({
       name,
@@ -483,10 +491,20 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
     };
-    await bench.createPod('secure', { securityContext: { fsGroup: 2000 } }, { securityContext });
+    const volumes = [
+      { name: 'scratch', emptyDir: {} },
+      { name: 'keys', secret: { secretName: 'keys', defaultMode: 0o400 } },
+    ];
+    const volumeMounts = volumes.map(({ name }) => ({ name, mountPath: `/${name}` }));
+    const shared = { securityContext: { fsGroup: 2000 }, volumes };
+    await bench.createPod('secure', shared, { securityContext, volumeMounts });
     await bench.running('secure');
     assert.equal(await out('secure', 'id -u; id -g; id -G'), '1000\n1001\n1001 2000\n');
     assert.match(await out('secure', 'touch /x 2>&1'), /Read-only file system/);
+    assert.equal(
+      await out('secure', 'touch /scratch/x; busybox stat -c %g /scratch/x; cat /keys/token'),
+      '2000\ns3cret',
+    );
     assert.match(await out('secure', 'cat /proc/self/status'), /CapEff:\t0000000000000000\n/);
     await remove('secure');
   });

@@ -44,6 +44,7 @@ type Message = Record<string, unknown>;
 
 const PACKAGE = 'runtime.v1';
 const CALL_TIMEOUT_MS = 120_000;
+const PULL_TIMEOUT_MS = 1_800_000;
 
 /** Connects to containerd's socket, or any other CRI v1 runtime's. */
 export function connectRuntime(socket: string, clock: Clock = systemClock): Runtime {
@@ -79,7 +80,7 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
     attach: async (request) => (await call('Attach', { ...request }))['url'] as string,
     reopenContainerLog: async (id) => void (await call('ReopenContainerLog', { container_id: id })),
     imageStatus: async (image) => (await call('ImageStatus', { image: { image } }))['image'] as cri.Image | undefined,
-    pullImage: async (image) => (await call('PullImage', { image: { image } }))['image_ref'] as string,
+    pullImage: async (image) => (await call('PullImage', { image: { image } }, PULL_TIMEOUT_MS))['image_ref'] as string,
     listImages: async () => (await call('ListImages', {}))['images'] as cri.Image[],
     version: async () => {
       const answer = await call('Version', {});
