@@ -5,6 +5,7 @@ import { mountsBelow, unmountBelow } from '../host/mounts.ts';
 import { deleteNetns, listNetns, netnsPath } from '../host/netns.ts';
 import { allPids, commandLine, netnsInode, signalProcess } from '../host/process.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
+import { withLock } from './lock.ts';
 import { type ClusterPlan, ownsNetns } from './plan.ts';
 import { runningProcess } from './processes.ts';
 import type { LocalContext } from './up.ts';
@@ -13,7 +14,17 @@ import type { LocalContext } from './up.ts';
  * Takes a cluster off this machine, whatever state it is in: processes, mounts, network namespaces, cgroups, directories.
  * Only what bears evidence of belonging to it is touched, and doing it again is harmless.
  */
-export async function down(plan: ClusterPlan, context: LocalContext): Promise<void> {
+export function down(plan: ClusterPlan, context: LocalContext): Promise<void> {
+  const { ownPid } = context;
+  const lock = {
+    file: join(plan.directories.run, 'lock'),
+    ownPid,
+    busy: `cluster ${plan.name} is being started or stopped`,
+  };
+  return withLock(lock, () => takeDown(plan, context));
+}
+
+async function takeDown(plan: ClusterPlan, context: LocalContext): Promise<void> {
   await stopPrograms(plan, context.clock);
   await killRest(plan, context.clock);
   removeShimSockets(plan);

@@ -8,6 +8,7 @@ import { type Administrator, connect } from './connect.ts';
 import { containerdReady, type RenderContainerdConfig, startContainerd } from './containerd.ts';
 import { type BuiltImage, buildImages, cachedImages } from './images/build.ts';
 import { imageCatalog } from './images/catalog.ts';
+import { withImagesLock } from './images/lock.ts';
 import type { OciArchitecture } from './images/oci.ts';
 import { ensureSeed, plantSeed } from './images/seed.ts';
 import { withLock } from './lock.ts';
@@ -42,7 +43,8 @@ export interface UpOptions extends LocalContext {
 export async function up(options: UpOptions): Promise<void> {
   await options.preflight();
   const { plan } = options;
-  await withLock(join(plan.directories.run, 'lock'), options.ownPid, async () => {
+  const busy = `cluster ${plan.name} is being started or stopped`;
+  await withLock({ file: join(plan.directories.run, 'lock'), ownPid: options.ownPid, busy }, async () => {
     writeRecord(plan);
     const network = applyNetwork(plan);
     // Keys and certificates are computed here while the kernel makes the network.
@@ -90,19 +92,27 @@ function serverReady({ plan, clock, signal }: UpOptions, administrator: Administ
 
 /** Resolves with the nodes whose agent was started. */
 async function startNodes(options: UpOptions): Promise<Set<NodePlan>> {
-  const images = await startImages(options);
-  const fresh = options.plan.nodes.filter((node) => !existsSync(node.containerd.root));
-  const seed = fresh.length > 0 ? await ensureSeed({ ...options, directory: options.imagesDir, images }) : '';
+  await plantImages(options);
   const started = new Set<NodePlan>();
   await Promise.all(
     options.plan.nodes.map(async (node) => {
-      if (fresh.includes(node)) await plantSeed(seed, node.containerd.root);
       startContainerd(node, options.renderContainerdConfig);
       await containerdReady(node, options);
       if (startAgent(options, node)) started.add(node);
     }),
   );
   return started;
+}
+
+/** New nodes begin with all images of the cache. */
+async function plantImages(options: UpOptions): Promise<void> {
+  const fresh = options.plan.nodes.filter((node) => !existsSync(node.containerd.root));
+  if (fresh.length === 0) return;
+  await withImagesLock({ ...options, directory: options.imagesDir }, async () => {
+    const images = await startImages(options);
+    const seed = await ensureSeed({ ...options, directory: options.imagesDir, images });
+    await Promise.all(fresh.map((node) => plantSeed(seed, node.containerd.root)));
+  });
 }
 
 /** All images of the cache; the one that every pod needs is built when it is not there. */

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { type BuiltImage, buildImages } from '../../local/images/build.ts';
 import { imageCatalog } from '../../local/images/catalog.ts';
 import { importImage, listImages } from '../../local/images/load.ts';
+import { withImagesLock } from '../../local/images/lock.ts';
 import type { ClusterPlan } from '../../local/plan.ts';
 import { planOfExisting, readRecord } from '../../local/record.ts';
 import { renderTable } from '../../local/status.ts';
@@ -32,9 +33,8 @@ export const run: RunCommand = async ({ flags, operands: [action, ...files] }, c
 /** Builds what the examples need, unless the cache has it. */
 export async function buildExampleImages(context: CommandContext): Promise<BuiltImage[]> {
   mkdirSync(IMAGES_DIR, { recursive: true });
-  const { report } = localContext(context);
-  const options = { directory: IMAGES_DIR, architecture: ociArchitecture(context), report };
-  return buildImages(imageCatalog, options);
+  const local = { ...localContext(context), directory: IMAGES_DIR };
+  return withImagesLock(local, () => buildImages(imageCatalog, { ...local, architecture: ociArchitecture(context) }));
 }
 
 async function loadFiles(plan: ClusterPlan, files: readonly string[], { err }: CommandContext): Promise<void> {

@@ -19,6 +19,8 @@ export function kubectlEnvironment(options: {
   version: string;
 }): Record<string, string> {
   const { context, kubeconfig, version } = options;
+  if (context.machine !== 'x64')
+    throw new Error(`the pinned kubectl is for x86_64 alone: use your own with KUBECONFIG=${kubeconfig}`);
   const directory = dirname(kubectlPath(version, context.root));
   return {
     ...definedEnvironment(context.env),
