@@ -17,9 +17,9 @@ const VERSION = 'v1.35.0';
 
 /** Registers this node; resolves with its pod CIDR once a controller has given it one. */
 export async function registerNode(options: AgentOptions, osImage: string): Promise<string> {
-  const runtime = await options.runtime.version();
-  const wanted = nodeObject(options, { osImage, runtime: `${runtime.name}://${runtime.version}` });
   await retry(options, async () => {
+    const runtime = await options.runtime.version();
+    const wanted = nodeObject(options, { osImage, runtime: `${runtime.name}://${runtime.version}` });
     await options.client.create(nodes, wanted).catch(ignoreExists);
     const { conditions: _, ...status } = wanted.status!;
     await options.client.patch(
@@ -98,12 +98,23 @@ function podCidrOf({ informers, nodeName, signal }: AgentOptions): Promise<strin
   });
 }
 
-/** Writes the pod network's configuration where the runtime watches for it, whole or not at all. */
+/** Writes the pod network's configuration, whole or not at all; resolves when the runtime has taken it up. */
 export async function writeCniConfig(options: AgentOptions, podCidr: string): Promise<void> {
   await mkdir(options.cniConfDir, { recursive: true });
   const aside = join(options.cniConfDir, '.10-sampan.tmp');
   await writeFile(aside, renderCniConfig(podCidr, join(options.stateDir, 'ipam')));
   await rename(aside, join(options.cniConfDir, '10-sampan.conflist'));
+  await networkReady(options);
+}
+
+async function networkReady({ runtime, clock, random, log, signal }: AgentOptions): Promise<void> {
+  const backoff = createBackoff({ firstMs: 5, maxMs: 2000, random });
+  for (let tries = 1; ; tries++) {
+    const problem = await runtime.networkProblem().catch((error: Error) => error.message);
+    if (problem === undefined) return;
+    if (tries % 10 === 0) log.warn('pod network is not ready yet', { problem });
+    await sleep(clock, backoff.next(), signal);
+  }
 }
 
 /** Says that the node is alive, every ten seconds and at once when it is ready. */

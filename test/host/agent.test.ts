@@ -98,6 +98,11 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     assert.match(await bench.logs('logs', 'tailLines=1&timestamps=true'), /^\d{4}-\d\d-\d\dT[\d:.]+Z err\n$/);
     assert.equal(await bench.logs('logs', `sinceTime=${new Date(Date.now() + 60_000).toISOString()}`), '');
     assert.equal((await bench.get('/containerLogs/default/nosuch/main')).status, 404);
+    assert.deepEqual(
+      JSON.parse((await bench.get('/pods')).text).items.map((pod: Pod) => pod.metadata.name),
+      ['logs'],
+    );
+    assert.equal((await bench.get('/pods', 'nodes/node-1/kubelet-client')).status, 403);
     assert.equal((await bench.get('/containerLogs/default/logs/other')).status, 400);
     assert.equal((await bench.get('/containerLogs/default/logs/main?previous=true')).status, 400);
     await remove('logs');
@@ -386,6 +391,8 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     await bench.createPod('never', {}, { image: 'nosuch.invalid/app:1', imagePullPolicy: 'Never' });
     await waitingFor('never', 'ErrImageNeverPull');
     const pod = await waitingFor('noimage', 'ErrImagePull');
+    const { text } = await bench.get('/containerLogs/default/noimage/main');
+    assert.match(text, /is waiting to start: (image can't be pulled|trying and failing to pull image)/);
     assert.equal(pod.status!.phase, 'Pending');
     const later = await waitingFor('noimage', 'ImagePullBackOff');
     assert.match(firstStatus(later)!.state!.waiting!.message!, /^Back-off pulling image "nosuch.invalid\/app:1"/);

@@ -29,6 +29,8 @@ export interface Runtime {
   pullImage(image: string): Promise<string>;
   listImages(): Promise<cri.Image[]>;
   version(): Promise<{ name: string; version: string }>;
+  /** Undefined when pods can have a network, else why not. */
+  networkProblem(): Promise<string | undefined>;
   /** Tells of containers and sandboxes whose process has ended, once the runtime's own records say so. */
   watchExits(watcher: ExitWatcher, signal: AbortSignal): void;
   close(): void;
@@ -85,6 +87,11 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
     version: async () => {
       const answer = await call('Version', {});
       return { name: answer['runtime_name'] as string, version: answer['runtime_version'] as string };
+    },
+    networkProblem: async () => {
+      const { conditions } = (await call('Status', {}))['status'] as cri.RuntimeStatus;
+      const network = conditions.find(({ type }) => type === 'NetworkReady');
+      return network?.status ? undefined : (network?.message ?? 'the runtime says nothing of its network');
     },
     watchExits: (watcher, signal) => watchExits({ client, containerStatus, podSandboxStatus, clock, watcher, signal }),
     close: () => client.close(),

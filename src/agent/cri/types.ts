@@ -139,3 +139,7 @@ export interface Image {
   uid?: { value: string } | null;
   username?: string;
 }
+
+export interface RuntimeStatus {
+  conditions: { type: string; status: boolean; reason: string; message: string }[];
+}

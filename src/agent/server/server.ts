@@ -56,6 +56,7 @@ async function answer(options: AgentOptions, request: IncomingMessage, response:
   try {
     checkClient(request);
     if (request.url === '/healthz') return void response.end('ok');
+    if (request.url === '/pods') return writePods(options, response);
     const call = parseCall(options, request.url ?? '');
     if (call.action !== 'containerLogs') throw notFound({ group: '', plural: 'paths' }, request.url ?? '');
     await writeLogs(options, call, response);
@@ -63,6 +64,12 @@ async function answer(options: AgentOptions, request: IncomingMessage, response:
     if (!response.headersSent) response.writeHead(statusCode(error), { 'content-type': 'application/json' });
     response.end(toStatus(error));
   }
+}
+
+function writePods({ informers, nodeName }: AgentOptions, response: ServerResponse): void {
+  const items = informers.of(pods, { fieldSelector: `spec.nodeName=${nodeName}` }).list();
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items }));
 }
 
 function parseCall(options: AgentOptions, url: string): Call {
@@ -132,7 +139,19 @@ async function containerOf(
   if (status) return status;
   const what = `container ${JSON.stringify(container)} in pod ${JSON.stringify(pod.metadata.name)}`;
   if (previous) throw badRequest(`previous terminated ${what} not found`);
-  throw badRequest(`${what} is waiting to start: ContainerCreating`);
+  throw badRequest(`${what} is waiting to start: ${whyWaiting(pod, container)}`);
+}
+
+const WAITING_TEXTS: Readonly<Record<string, string>> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: 'trying and failing to pull image',
+};
+
+function whyWaiting(pod: Pod, container: string): string {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const status = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container);
+  const reason = status?.state?.waiting?.reason ?? 'ContainerCreating';
+  return WAITING_TEXTS[reason] ?? reason;
 }
 
 interface UpgradeCall {
