@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import koffi from 'koffi';
-import { renderCniConfig, renderContainerdConfig } from '../../src/agent/containerd-config.ts';
+import { renderContainerdConfig } from '../../src/agent/containerd-config.ts';
 import { connectRuntime, type Runtime } from '../../src/agent/cri/runtime.ts';
 import { removeCgroup } from '../../src/host/cgroup.ts';
 import { run, spawnDetached } from '../../src/host/exec.ts';
@@ -69,7 +69,6 @@ export class TestContainerd {
       sandboxImage: PAUSE_IMAGE,
     });
     await writeFile(join(directory, 'config.toml'), config);
-    await writeFile(join(cniConfDir, '10-sampan.conflist'), renderCniConfig(POD_CIDR, join(directory, 'ipam')));
     const containerd = new TestContainerd(directory, spawnContainerd(directory));
     await containerd.#ready();
     const archive = await makeBusyboxArchive(directory, [IMAGE, PAUSE_IMAGE]);
