@@ -165,7 +165,7 @@ export class PodWorker {
     if (pod.spec!.hostNetwork) return undefined;
     const path = join(podDir(this.#options.stateDir, pod.metadata.uid!), 'hosts');
     await mkdir(podDir(this.#options.stateDir, pod.metadata.uid!), { recursive: true });
-    await writeFile(path, hostsFile(pod, podIp));
+    await writeFile(path, hostsFile(pod, { podIp, clusterDomain: this.#options.clusterDomain }));
     return path;
   }
 

@@ -83,11 +83,11 @@ function basicDns(
 }
 
 /** `/etc/hosts` of a pod. */
-export function hostsFile(pod: Pod, podIp: string): string {
+export function hostsFile(pod: Pod, { podIp, clusterDomain }: { podIp: string; clusterDomain: string }): string {
   const { name } = pod.metadata;
   const hostname = pod.spec?.hostname ?? name;
   const domain = pod.spec?.subdomain
-    ? `${hostname}.${pod.spec.subdomain}.${pod.metadata.namespace}.svc.cluster.local\t`
+    ? `${hostname}.${pod.spec.subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}\t`
     : '';
   const aliases = (pod.spec?.hostAliases ?? []).map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}`);
   const lines = [
