@@ -22,10 +22,12 @@ export interface LoadedImage {
 /** The images of one containerd that have a name. */
 export async function listImages(socket: string): Promise<LoadedImage[]> {
   const { stdout } = await run(['ctr', '--address', socket, '--namespace', CRI_NAMESPACE, 'images', 'list']);
-  return stdout
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split(/\s{2,}|\s(?=sha256:)/))
-    .filter(([name]) => name && !name.startsWith('sha256:'))
-    .map(([name = '', , digest = '', size = '']) => ({ name, digest, size }));
+  return parseImageList(stdout);
+}
+
+/** Reads the table of `ctr images list`: name, media type, digest, size, platforms, labels. */
+export function parseImageList(text: string): LoadedImage[] {
+  return [...text.matchAll(/^(\S+)\s+\S+\s+(sha256:[0-9a-f]{64})\s+([\d.]+ \w+)/gm)]
+    .map(([, name = '', digest = '', size = '']) => ({ name, digest, size }))
+    .filter(({ name }) => !name.startsWith('sha256:'));
 }
