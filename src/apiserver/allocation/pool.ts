@@ -41,12 +41,12 @@ export class Pool {
   }
 }
 
-/** How many numbers a range keeps for static use: `min(max(16, size / 16), 256)`. */
+/** How many addresses of a CIDR with `size` addresses are kept for static use: `min(max(16, size / 16), 256)`. */
 export function addressBand(size: number): number {
-  return size < 16 ? 0 : Math.min(Math.max(16, Math.floor(size / 16)), 256);
+  return size <= 16 ? 0 : Math.min(Math.max(16, Math.floor(size / 16)), 256);
 }
 
 /** The same for node ports: `min(max(16, size / 32), 128)`, none for tiny ranges. */
 export function portBand(size: number): number {
-  return size <= 32 ? 0 : Math.min(Math.max(16, Math.floor(size / 32)), 128);
+  return size <= 16 ? 0 : Math.min(Math.max(16, Math.floor(size / 32)), 128);
 }

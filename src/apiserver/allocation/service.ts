@@ -25,16 +25,17 @@ class ServiceAllocator implements Admission<Service> {
   readonly #cidr: Cidr;
   readonly #range: { from: number; to: number };
   readonly #addresses: Pool;
-  readonly #ports = new Map<string, Pool>();
-  readonly #random: () => number;
+  /** One number space for all protocols. */
+  readonly #ports: Pool;
 
   constructor({ serviceCidr, nodePortRange, random, services }: ServiceAllocatorOptions) {
     this.#cidr = serviceCidr;
     this.#range = nodePortRange;
-    this.#random = random;
     // The network's first and last address are nobody's.
-    const size = Number(cidrSize(serviceCidr)) - 2;
-    this.#addresses = new Pool({ size, staticBand: addressBand(size), random });
+    const size = Number(cidrSize(serviceCidr));
+    this.#addresses = new Pool({ size: size - 2, staticBand: addressBand(size), random });
+    const ports = nodePortRange.to - nodePortRange.from + 1;
+    this.#ports = new Pool({ size: ports, staticBand: portBand(ports), random });
     for (const service of services) for (const claim of claimsOf(service)) this.#take(claim);
   }
 
@@ -76,9 +77,7 @@ class ServiceAllocator implements Admission<Service> {
   #allocateAddress(service: Service, take: (claim: string) => boolean): void {
     const spec = service.spec;
     if (!spec || spec.type === 'ExternalName') return;
-    spec.ipFamilyPolicy ??= 'SingleStack';
-    if (spec.ipFamilyPolicy === 'RequireDualStack') throw refused(service, [DUAL_STACK]);
-    if (!spec.ipFamilies?.length) spec.ipFamilies = [this.#cidr.family === 4 ? 'IPv4' : 'IPv6'];
+    this.#fillFamilies(service);
     if (spec.clusterIP === 'None') return;
     if (spec.clusterIP) return this.#takeAddress(service, take);
     const index = this.#addresses.takeAny();
@@ -89,6 +88,25 @@ class ServiceAllocator implements Admission<Service> {
     spec.clusterIP = formatIp(cidrAddress(this.#cidr, index + 1));
     spec.clusterIPs = [spec.clusterIP];
     take(`ip/${spec.clusterIP}`);
+  }
+
+  /** Headless Services without a selector may have endpoints of any family, whatever the cluster has. */
+  #fillFamilies(service: Service): void {
+    const spec = service.spec!;
+    const own = this.#cidr.family === 4 ? 'IPv4' : 'IPv6';
+    const free = spec.clusterIP === 'None' && Object.keys(spec.selector ?? {}).length === 0;
+    spec.ipFamilyPolicy ??= free ? 'RequireDualStack' : 'SingleStack';
+    if (!spec.ipFamilies?.length) spec.ipFamilies = [own];
+    if (free) {
+      const other = spec.ipFamilies[0] === 'IPv4' ? 'IPv6' : 'IPv4';
+      if (spec.ipFamilyPolicy !== 'SingleStack' && spec.ipFamilies.length === 1) spec.ipFamilies.push(other);
+      return;
+    }
+    if (spec.ipFamilyPolicy === 'RequireDualStack') throw refused(service, [DUAL_STACK]);
+    const foreign = spec.ipFamilies.findIndex((family) => family !== own);
+    if (foreign < 0) return;
+    const family = spec.ipFamilies[foreign];
+    throw refused(service, [invalidValue(`spec.ipFamilies[${foreign}]`, family, 'not configured on this cluster')]);
   }
 
   #takeAddress(service: Service, take: (claim: string) => boolean): void {
@@ -119,50 +137,49 @@ class ServiceAllocator implements Admission<Service> {
       else if (wanted) this.#anyPort(service, { port, take });
     }
     if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local') this.#healthPort(spec, take);
-    else delete spec.healthCheckNodePort;
+  }
+
+  #isNodePort(port: number): boolean {
+    return port >= this.#range.from && port <= this.#range.to;
+  }
+
+  #outOfRange(): string {
+    return `provided port is not in the valid range. The range of valid ports is ${this.#range.from}-${this.#range.to}`;
   }
 
   #takePort(service: Service, at: { port: ServicePort; index: number; take: (claim: string) => boolean }): void {
     const number = at.port.nodePort!;
     const field = `spec.ports[${at.index}].nodePort`;
-    const { from, to } = this.#range;
-    if (number < from || number > to) {
-      const detail = `provided port is not in the valid range. The range of valid ports is ${from}-${to}`;
-      throw refused(service, [invalidValue(field, number, detail)]);
-    }
-    if (at.take(portClaim(at.port))) return;
+    if (!this.#isNodePort(number)) throw refused(service, [invalidValue(field, number, this.#outOfRange())]);
+    if (at.take(portClaim(number))) return;
     throw refused(service, [invalidValue(field, number, 'provided port is already allocated')]);
   }
 
   /** Ports of one Service with the same number (TCP and UDP) share a node port. */
   #anyPort(service: Service, { port, take }: { port: ServicePort; take: (claim: string) => boolean }): void {
     const twin = service.spec!.ports!.find((other) => other !== port && other.port === port.port && other.nodePort);
-    if (twin && take(portClaim({ ...port, nodePort: twin.nodePort }))) {
+    if (twin && take(portClaim(twin.nodePort!))) {
       port.nodePort = twin.nodePort;
       return;
     }
-    port.nodePort = this.#freePort(port.protocol ?? 'TCP');
-    take(portClaim(port));
+    port.nodePort = this.#freePort();
+    take(portClaim(port.nodePort));
   }
 
   #healthPort(spec: NonNullable<Service['spec']>, take: (claim: string) => boolean): void {
-    spec.healthCheckNodePort ||= this.#freePort('TCP');
-    take(`port/TCP/${spec.healthCheckNodePort}`);
+    spec.healthCheckNodePort ||= this.#freePort();
+    const number = spec.healthCheckNodePort;
+    const inRange = this.#isNodePort(number);
+    if (inRange && take(portClaim(number))) return;
+    const why = inRange ? 'provided port is already allocated' : this.#outOfRange();
+    throw new ApiError('InternalError', `failed to allocate requested HealthCheck NodePort ${number}: ${why}`);
   }
 
-  #freePort(protocol: string): number {
-    const pool = this.#portPool(protocol);
-    const index = pool.takeAny();
+  #freePort(): number {
+    const index = this.#ports.takeAny();
     if (index === undefined) throw new ApiError('InternalError', 'failed to allocate a nodePort: range is full');
-    pool.release(index);
+    this.#ports.release(index);
     return this.#range.from + index;
-  }
-
-  #portPool(protocol: string): Pool {
-    const size = this.#range.to - this.#range.from + 1;
-    const made = this.#ports.get(protocol) ?? new Pool({ size, staticBand: portBand(size), random: this.#random });
-    this.#ports.set(protocol, made);
-    return made;
   }
 
   #take(claim: string): boolean {
@@ -177,10 +194,13 @@ class ServiceAllocator implements Admission<Service> {
 
   /** Undefined for what lies outside the ranges: kept from earlier settings, and nobody's to give out. */
   #locate(claim: string): { pool: Pool; index: number } | undefined {
-    const [kind, a = '', b = ''] = claim.split('/');
-    if (kind === 'port') return { pool: this.#portPool(a), index: Number(b) - this.#range.from };
-    if (!this.#inRange(a)) return undefined;
-    return { pool: this.#addresses, index: Number(parseIp(a)!.value - this.#cidr.base) - 1 };
+    const [kind, value = ''] = claim.split('/');
+    if (kind === 'port') {
+      const port = Number(value);
+      return this.#isNodePort(port) ? { pool: this.#ports, index: port - this.#range.from } : undefined;
+    }
+    if (!this.#inRange(value)) return undefined;
+    return { pool: this.#addresses, index: Number(parseIp(value)!.value - this.#cidr.base) - 1 };
   }
 }
 
@@ -194,14 +214,14 @@ function refused(service: Service, errors: FieldError[]): ApiError {
   return invalid({ group: '', kind: 'Service' }, service.metadata.name, errors);
 }
 
-function portClaim(port: ServicePort): string {
-  return `port/${port.protocol ?? 'TCP'}/${port.nodePort}`;
+function portClaim(nodePort: number): string {
+  return `port/${nodePort}`;
 }
 
-/** Everything a Service holds: `ip/<address>`, `port/<protocol>/<number>`. */
+/** Everything a Service holds: `ip/<address>`, `port/<number>`. */
 function claimsOf({ spec }: Service): string[] {
   if (!spec || spec.type === 'ExternalName') return [];
   const ips = (spec.clusterIPs ?? []).filter((ip) => ip !== 'None').map((ip) => `ip/${ip}`);
-  const ports = (spec.ports ?? []).filter((port) => port.nodePort).map(portClaim);
-  return [...ips, ...ports, ...(spec.healthCheckNodePort ? [`port/TCP/${spec.healthCheckNodePort}`] : [])];
+  const ports = (spec.ports ?? []).map((port) => port.nodePort).concat(spec.healthCheckNodePort);
+  return [...ips, ...ports.flatMap((port) => (port ? [portClaim(port)] : []))];
 }

@@ -5,6 +5,7 @@ import type { PathHandler } from '../options.ts';
 import type { ApiResponse } from '../request.ts';
 import { describeFrom, type ReadPackageFile } from './descriptions.ts';
 import { pathsOf } from './paths.ts';
+import { encodeOpenApiV2, OPENAPI_V2_PROTOBUF, OPENAPI_V2_PROTOBUF_ANSWER } from './protobuf.ts';
 import { componentName, type Describe, type Schema, schemasOf } from './schemas.ts';
 
 export interface OpenApiOptions {
@@ -27,7 +28,10 @@ export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): Pa
   return (request) => {
     if (request.method !== 'GET') return undefined;
     const path = request.path.replace(/\/$/, '');
-    if (path === '/openapi/v2') return answer(document(path, () => documentV2(registry, describe)));
+    if (path === '/openapi/v2') {
+      const text = document(path, () => documentV2(registry, describe));
+      return request.headers['accept']?.includes(OPENAPI_V2_PROTOBUF) ? protobufAnswer(text) : answer(text);
+    }
     if (path === '/openapi/v3') return answer(JSON.stringify(indexV3([...groupVersions.keys()])));
     const at = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1] ?? '';
     if (!groupVersions.has(at)) return undefined;
@@ -38,6 +42,14 @@ export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): Pa
 
 function answer(body: string): ApiResponse {
   return { status: 200, headers: { 'content-type': 'application/json' }, body };
+}
+
+function protobufAnswer(text: string): ApiResponse {
+  return {
+    status: 200,
+    headers: { 'content-type': OPENAPI_V2_PROTOBUF_ANSWER },
+    body: encodeOpenApiV2(JSON.parse(text)),
+  };
 }
 
 /** `api/v1`, `apis/apps/v1`. */

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { registry } from '../../api/registry.ts';
+import type { ApiRequest } from '../request.ts';
+import { parseDeclaration } from './descriptions.ts';
+import { createOpenApi } from './openapi.ts';
+
+const PACKAGES = new URL('../../../node_modules/', import.meta.url);
+
+function readPackageFile(path: string): string | undefined {
+  try {
+    return readFileSync(new URL(path, PACKAGES), 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+const handler = createOpenApi({ registry, readPackageFile });
+
+// biome-ignore lint/suspicious/noExplicitAny: documents are looked into
+async function get(path: string): Promise<any> {
+  const request = { method: 'GET', path, headers: {}, query: new URLSearchParams() } as unknown as ApiRequest;
+  const response = await handler(request);
+  return response && JSON.parse(response.body as string);
+}
+
+function refsOf(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => (key === '$ref' ? [item as string] : refsOf(item)));
+}
+
+test('createOpenApi() lists every group version, and each document is whole', async () => {
+  const { paths } = await get('/openapi/v3');
+  const groupVersions = Object.keys(paths);
+  assert.ok(groupVersions.includes('api/v1') && groupVersions.includes('apis/apps/v1'));
+  for (const path of groupVersions) {
+    const document = await get(`/openapi/v3/${path}`);
+    const missing = refsOf(document).filter(
+      (ref) => !document.components.schemas[ref.replace('#/components/schemas/', '')],
+    );
+    assert.deepEqual(missing, [], path);
+  }
+  assert.equal(await get('/openapi/v3/apis/none/v1'), undefined);
+});
+
+test('createOpenApi() describes kinds, fields and merge keys', async () => {
+  const { components, paths } = await get('/openapi/v3/api/v1');
+  const pod = components.schemas['io.k8s.api.core.v1.Pod'];
+  assert.deepEqual(pod['x-kubernetes-group-version-kind'], [{ group: '', version: 'v1', kind: 'Pod' }]);
+  assert.match(pod.description, /Pod is a collection of containers/);
+  const { containers } = components.schemas['io.k8s.api.core.v1.PodSpec'].properties;
+  assert.match(containers.description, /List of containers belonging to the pod/);
+  assert.deepEqual([containers['x-kubernetes-patch-merge-key'], containers.type], ['name', 'array']);
+  assert.equal(components.schemas['io.k8s.api.core.v1.ServicePort'].properties.targetPort.format, 'int-or-string');
+  const { patch } = paths['/api/v1/namespaces/{namespace}/pods/{name}'];
+  assert.equal(patch['x-kubernetes-action'], 'patch');
+  assert.ok(patch.parameters.some((parameter: { name: string }) => parameter.name === 'fieldValidation'));
+});
+
+test('createOpenApi() serves version 2 with definitions', async () => {
+  const document = await get('/openapi/v2');
+  const missing = refsOf(document).filter((ref) => !document.definitions[ref.replace('#/definitions/', '')]);
+  assert.deepEqual([document.swagger, missing], ['2.0', []]);
+});
+
+test('parseDeclaration() reads comments of an interface and its fields', () => {
+  const text = `/**\n * A thing.\n */\nexport interface IThing {\n    /**\n     * Its name.\n     *\n     * Never empty.\n     */\n    "name"?: string;\n}\nexport declare class Thing {}`;
+  assert.deepEqual(parseDeclaration(text), { text: 'A thing.', fields: { name: 'Its name.\n\nNever empty.' } });
+});
