@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { type FieldError, forbidden } from '../field-error.ts';
 import type { Resource } from '../resource.ts';
@@ -24,8 +25,9 @@ export const configMaps: Resource<ConfigMap> = {
     const errors: FieldError[] = [];
     if (!old.immutable) return errors;
     if (!map.immutable) errors.push(forbidden('immutable', 'field is immutable when `immutable` is set'));
-    if (JSON.stringify([map.data, map.binaryData]) !== JSON.stringify([old.data, old.binaryData])) {
-      errors.push(forbidden('data', 'field is immutable when `immutable` is set'));
+    for (const field of ['data', 'binaryData'] as const) {
+      if (isDeepStrictEqual(map[field] ?? {}, old[field] ?? {})) continue;
+      errors.push(forbidden(field, 'field is immutable when `immutable` is set'));
     }
     return errors;
   },

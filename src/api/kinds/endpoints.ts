@@ -1,8 +1,8 @@
-import { parseIp } from '../../lib/ip.ts';
 import { ageColumn, column, firstFew, nameColumn } from '../columns.ts';
-import { type FieldError, invalidValue, requiredValue } from '../field-error.ts';
+import { type FieldError, requiredValue } from '../field-error.ts';
 import { portNumber, supported } from '../pod/validation.ts';
 import type { Resource } from '../resource.ts';
+import { validateEndpointIp } from '../service/address.ts';
 import type { Endpoints } from '../types.ts';
 
 type Subset = NonNullable<Endpoints['subsets']>[number];
@@ -43,7 +43,7 @@ function validateSubset(subset: Subset, path: string): FieldError[] {
     return [requiredValue(path, 'must specify `addresses` or `notReadyAddresses`')];
   }
   const ips = lists.flatMap((list) =>
-    (subset[list] ?? []).flatMap((address, index) => validateAddress(address.ip, `${path}.${list}[${index}].ip`)),
+    (subset[list] ?? []).flatMap((address, index) => validateEndpointIp(address.ip, `${path}.${list}[${index}].ip`)),
   );
   const several = (subset.ports ?? []).length > 1;
   const ports = (subset.ports ?? []).flatMap((port, index) => [
@@ -52,16 +52,4 @@ function validateSubset(subset: Subset, path: string): FieldError[] {
     ...supported(port.protocol, { path: `${path}.ports[${index}].protocol`, values: ['SCTP', 'TCP', 'UDP'] }),
   ]);
   return [...ips, ...ports];
-}
-
-/** An endpoint may not be the node itself or its link. */
-function validateAddress(ip: string, field: string): FieldError[] {
-  if (!parseIp(ip)) return [invalidValue(field, ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
-  const rules: [RegExp, string][] = [
-    [/^(0\.0\.0\.0|::)$/, `may not be unspecified (${ip})`],
-    [/^(127\.|::1$)/, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'],
-    [/^(169\.254\.|fe[89ab])/i, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'],
-    [/^(224\.0\.0\.|ff02:)/i, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'],
-  ];
-  return rules.filter(([pattern]) => pattern.test(ip)).map(([, detail]) => invalidValue(field, ip, detail));
 }

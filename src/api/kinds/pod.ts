@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ageColumn, column, nameColumn, wide } from '../columns.ts';
 import { type FieldError, forbidden } from '../field-error.ts';
 import { qosClass, setPodSpecDefaults } from '../pod/defaults.ts';
@@ -77,7 +78,7 @@ const MUTABLE =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 function validateUpdate(pod: Pod, old: Pod): FieldError[] {
-  return JSON.stringify(fixedPart(pod)) === JSON.stringify(fixedPart(old)) ? [] : [forbidden('spec', MUTABLE)];
+  return isDeepStrictEqual(fixedPart(pod), fixedPart(old)) ? [] : [forbidden('spec', MUTABLE)];
 }
 
 function fixedPart(pod: Pod): unknown {
@@ -87,13 +88,5 @@ function fixedPart(pod: Pod): unknown {
   delete spec.tolerations;
   // Set once, by binding.
   delete spec.nodeName;
-  return sorted(spec);
-}
-
-/** Keys in order, so that two objects with the same content have the same text. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+  return spec;
 }

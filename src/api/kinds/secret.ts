@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { type FieldError, forbidden, invalidValue, requiredValue } from '../field-error.ts';
 import type { Resource } from '../resource.ts';
@@ -36,7 +37,7 @@ export const secrets: Resource<Secret> = {
     if (secret.type !== old.type) errors.push(invalidValue('type', secret.type, 'field is immutable'));
     if (!old.immutable) return errors;
     if (!secret.immutable) errors.push(forbidden('immutable', 'field is immutable when `immutable` is set'));
-    if (JSON.stringify(secret.data) !== JSON.stringify(old.data)) {
+    if (!isDeepStrictEqual(secret.data ?? {}, old.data ?? {})) {
       errors.push(forbidden('data', 'field is immutable when `immutable` is set'));
     }
     return errors;

@@ -1,6 +1,7 @@
 import { ageColumn, column, labelsText, nameColumn, wide } from '../columns.ts';
 import type { Resource } from '../resource.ts';
-import { isExternallyAccessible, validateService, validateServiceUpdate } from '../service/validation.ts';
+import { prepareServiceUpdate, validateServiceUpdate } from '../service/update.ts';
+import { isExternallyAccessible, validateService } from '../service/validation.ts';
 import type { Service } from '../types.ts';
 
 export const services: Resource<Service> = {
@@ -32,18 +33,20 @@ export const services: Resource<Service> = {
   prepareForCreate(service) {
     service.status = { loadBalancer: {} };
   },
-  prepareForUpdate: keepAllocated,
+  prepareForUpdate: prepareServiceUpdate,
   validate: validateService,
   validateUpdate: validateServiceUpdate,
 };
 
 const AFFINITY_TIMEOUT_SECONDS = 10_800;
 
-function setDefaults({ spec }: Service): void {
+function setDefaults({ spec, status }: Service): void {
   if (!spec) return;
   spec.sessionAffinity ||= 'None';
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
-  else spec.sessionAffinityConfig ??= { clientIP: { timeoutSeconds: AFFINITY_TIMEOUT_SECONDS } };
+  else if (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds === undefined) {
+    spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: AFFINITY_TIMEOUT_SECONDS } };
+  }
   spec.type ||= 'ClusterIP';
   for (const port of spec.ports ?? []) {
     port.protocol ||= 'TCP';
@@ -51,47 +54,11 @@ function setDefaults({ spec }: Service): void {
   }
   if (isExternallyAccessible(spec)) spec.externalTrafficPolicy ||= 'Cluster';
   if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ||= 'Cluster';
-  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
+  if (spec.type === 'LoadBalancer') {
+    spec.allocateLoadBalancerNodePorts ??= true;
+    for (const ingress of status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';
+  }
   if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
-}
-
-/** A client that leaves allocated fields out of its update means to keep them. */
-function keepAllocated(service: Service, old: Service): void {
-  const [spec, before] = [service.spec, old.spec];
-  if (!spec || !before) return;
-  if (spec.type === 'ExternalName') return clearAllocated(service, old);
-  if (!spec.clusterIP && before.clusterIP) spec.clusterIP = before.clusterIP;
-  if (!spec.clusterIPs?.length && spec.clusterIP === before.clusterIP) spec.clusterIPs = before.clusterIPs;
-  if (!spec.ipFamilies?.length) spec.ipFamilies = before.ipFamilies;
-  spec.ipFamilyPolicy ??= before.ipFamilyPolicy;
-  if (spec.type === 'ClusterIP') return dropNodePorts(service, old);
-  if (before.type === 'ClusterIP' || before.type === 'ExternalName') return;
-  for (const port of spec.ports ?? []) {
-    const twin = before.ports?.find((other) => other.port === port.port && other.protocol === port.protocol);
-    port.nodePort ||= twin?.nodePort;
-  }
-}
-
-/** kubectl sends back the node ports it read when only the type is changed. */
-function dropNodePorts(service: Service, old: Service): void {
-  if (old.spec?.type === 'ClusterIP') return;
-  const before = new Set(old.spec?.ports?.map((port) => port.nodePort));
-  for (const port of service.spec?.ports ?? []) if (before.has(port.nodePort)) delete port.nodePort;
-  if (service.spec?.externalIPs?.length) return;
-  if (service.spec?.externalTrafficPolicy === old.spec?.externalTrafficPolicy)
-    delete service.spec?.externalTrafficPolicy;
-  delete service.spec?.allocateLoadBalancerNodePorts;
-}
-
-function clearAllocated(service: Service, old: Service): void {
-  const spec = service.spec!;
-  if (spec.clusterIP === old.spec?.clusterIP) {
-    delete spec.clusterIP;
-    delete spec.clusterIPs;
-  }
-  delete spec.ipFamilies;
-  delete spec.ipFamilyPolicy;
-  delete spec.internalTrafficPolicy;
 }
 
 function externalIp({ spec, status }: Service): string {

@@ -7,7 +7,7 @@ export function mergePatch(target: Json, patch: Json): Json {
   const result = plainCopy(isObject(target) ? target : {});
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
-    else setOwn(result, key, mergePatch(result[key], value));
+    else setOwn(result, key, mergePatch(Object.hasOwn(result, key) ? result[key] : undefined, value));
   }
   return result;
 }

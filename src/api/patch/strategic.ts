@@ -82,7 +82,7 @@ function reorder(result: JsonObject, patch: JsonObject, typeName: string | undef
 }
 
 function ordered(list: unknown[], order: unknown[], identity: (item: unknown) => unknown): unknown[] {
-  const named = order.flatMap((key) => list.filter((item) => identity(item) === key));
+  const named = [...new Set(order)].flatMap((key) => list.filter((item) => identity(item) === key));
   const others = list.map((item, index) => ({ item, index })).filter(({ item }) => !order.includes(identity(item)));
   const result = [...named];
   for (const { item, index } of others) result.splice(Math.min(index, result.length), 0, item);

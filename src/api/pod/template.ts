@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type FieldError, invalidValue, notSupported, requiredValue } from '../field-error.ts';
 import { validateLabels } from '../meta-validation.ts';
 import { type LabelSelectorObject, selects } from '../selectors.ts';
@@ -36,6 +37,6 @@ function validateSelector({ selector, template }: WorkloadSpec): FieldError[] {
 }
 
 export function validateWorkloadUpdate(spec: WorkloadSpec | undefined, old: WorkloadSpec | undefined): FieldError[] {
-  if (JSON.stringify(spec?.selector) === JSON.stringify(old?.selector)) return [];
+  if (isDeepStrictEqual(spec?.selector, old?.selector)) return [];
   return [invalidValue('spec.selector', spec?.selector, 'field is immutable')];
 }

@@ -12,11 +12,11 @@ import { checkName, checkPortName, checkQualifiedName } from '../names.ts';
 import { portNumber, supported } from '../pod/validation.ts';
 import type { ServicePort } from '../resource.ts';
 import type { Service } from '../types.ts';
+import { IP_DETAIL, validateEndpointIp } from './address.ts';
 
 type ServiceSpec = NonNullable<Service['spec']>;
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
-const IP_DETAIL = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
 /** The rules of a Service after defaulting (core/v1 `ValidateService`). */
 export function validateService(service: Service): FieldError[] {
@@ -106,36 +106,52 @@ function validateAffinity(spec: ServiceSpec): FieldError[] {
   const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
   if (spec.sessionAffinity !== 'ClientIP' || seconds === undefined || (seconds >= 1 && seconds <= 86400)) return errors;
   const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
-  return [...errors, invalidValue(field, seconds, 'must be between 1 and 86400, inclusive')];
+  return [...errors, invalidValue(field, seconds, 'must be greater than 0 and less than 86400')];
 }
 
 function validateClusterIps(spec: ServiceSpec): FieldError[] {
   const ips = spec.clusterIPs ?? [];
   const errors: FieldError[] = [];
-  if (spec.clusterIP && ips[0] !== spec.clusterIP) {
-    errors.push(invalidValue('spec.clusterIPs', ips, 'first value must match `clusterIP`'));
+  const wrong = (detail: string, field = 'spec.clusterIPs') => errors.push(invalidValue(field, ips, detail));
+  if (!spec.clusterIP && ips.length > 0) wrong('must be empty when `clusterIP` is not specified');
+  if (spec.clusterIP && ips[0] !== spec.clusterIP) wrong('first value must match `clusterIP`');
+  if (ips.includes('None') && ips.length > 1) wrong("'None' must be the first and only value", 'spec.clusterIPs[0]');
+  if (ips.length > 2) wrong('may only hold up to 2 values');
+  const families = ips.map((ip) => parseIp(ip)?.family);
+  if (ips.length === 2 && families[0] !== undefined && families[0] === families[1]) {
+    wrong('may specify no more than one IP for each IP family');
   }
-  if (ips.includes('None') && ips.length > 1) {
-    errors.push(invalidValue('spec.clusterIPs[0]', ips, "'None' must be the first and only value"));
-  }
-  if (ips.length > 2) errors.push(invalidValue('spec.clusterIPs', ips, 'may only hold up to 2 values'));
   for (const [index, ip] of ips.entries()) {
-    if (ip !== 'None' && !parseIp(ip)) errors.push(invalidValue(`spec.clusterIPs[${index}]`, ip, IP_DETAIL));
+    if (ip !== 'None') errors.push(...validateClusterIp(ip, { index, family: spec.ipFamilies?.[index] }));
   }
+  return [...errors, ...validateFamilies(spec)];
+}
+
+function validateClusterIp(ip: string, at: { index: number; family: string | undefined }): FieldError[] {
+  const field = `spec.clusterIPs[${at.index}]`;
+  const parsed = parseIp(ip);
+  if (!parsed) return [invalidValue(field, ip, IP_DETAIL)];
+  if (at.family === undefined || at.family === `IPv${parsed.family}`) return [];
+  return [invalidValue(field, ip, `expected an ${at.family} value as indicated by \`ipFamilies[${at.index}]\``)];
+}
+
+const FAMILIES = ['IPv4', 'IPv6'];
+
+function validateFamilies(spec: ServiceSpec): FieldError[] {
+  const families: readonly string[] = spec.ipFamilies ?? [];
   const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
   return [
-    ...errors,
     ...supported(spec.ipFamilyPolicy, { path: 'spec.ipFamilyPolicy', values: policies }),
-    ...(spec.ipFamilies ?? []).flatMap((family, index) =>
-      ['IPv4', 'IPv6'].includes(family) ? [] : [notSupported(`spec.ipFamilies[${index}]`, family, ['IPv4', 'IPv6'])],
-    ),
+    ...families.flatMap((family, index) => {
+      const field = `spec.ipFamilies[${index}]`;
+      const repeated = families.indexOf(family) < index ? [duplicateValue(field, family)] : [];
+      return FAMILIES.includes(family) ? repeated : [notSupported(field, family, FAMILIES)];
+    }),
   ];
 }
 
 function validateExternal(spec: ServiceSpec): FieldError[] {
-  const ips = (spec.externalIPs ?? []).flatMap((ip, index) =>
-    parseIp(ip) ? [] : [invalidValue(`spec.externalIPs[${index}]`, ip, IP_DETAIL)],
-  );
+  const ips = (spec.externalIPs ?? []).flatMap((ip, index) => validateEndpointIp(ip, `spec.externalIPs[${index}]`));
   const balancer = spec.type === 'LoadBalancer';
   const ranges = spec.loadBalancerSourceRanges ?? [];
   const onlyBalancer = "may only be used when `type` is 'LoadBalancer'";
@@ -149,8 +165,10 @@ function validateExternal(spec: ServiceSpec): FieldError[] {
   }
   const bad = ranges.map((range, index) => ({ range, index })).filter(({ range }) => !parseCidr(range.trim()));
   const detail = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+  const className = spec.loadBalancerClass ? checkQualifiedName(spec.loadBalancerClass) : [];
   return [
     ...ips,
+    ...className.map((text) => invalidValue('spec.loadBalancerClass', spec.loadBalancerClass, text)),
     ...bad.map(({ range, index }) => invalidValue(`spec.LoadBalancerSourceRanges[${index}]`, range, detail)),
   ];
 }
@@ -166,6 +184,11 @@ function validatePolicies(spec: ServiceSpec): FieldError[] {
   } else {
     errors.push(...supported(spec.externalTrafficPolicy, { path: field, values: ['Cluster', 'Local'] }));
   }
+  const health = spec.healthCheckNodePort;
+  if (health && !(spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local')) {
+    const detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+    errors.push(invalidValue('spec.healthCheckNodePort', health, detail));
+  }
   const distributions = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
   return [
     ...errors,
@@ -177,12 +200,4 @@ function validatePolicies(spec: ServiceSpec): FieldError[] {
 export function isExternallyAccessible(spec: ServiceSpec): boolean {
   const external = spec.type === 'ClusterIP' && (spec.externalIPs?.length ?? 0) > 0;
   return spec.type === 'LoadBalancer' || spec.type === 'NodePort' || external;
-}
-
-/** What may not change: a ClusterIP, unless the type changes from or to ExternalName. */
-export function validateServiceUpdate(service: Service, old: Service): FieldError[] {
-  const [spec, before] = [service.spec, old.spec];
-  const kept = spec?.type !== 'ExternalName' && before?.type !== 'ExternalName' && before?.clusterIP;
-  if (!kept || spec?.clusterIP === before?.clusterIP) return [];
-  return [invalidValue('spec.clusterIPs[0]', spec?.clusterIPs, 'may not change once set')];
 }
