@@ -149,17 +149,20 @@ export class AgentBench {
         const status = JSON.stringify(this.#pods.get(name, 'default')?.status, null, 1);
         end(() => reject(new Error(`waited for pod ${name}: ${status}\n${this.logLines.slice(-30).join('\n')}`)));
       }, WAIT_MS);
-      const look = () => {
-        const found = test(this.#pods.get(name, 'default'));
+      const look = (pod: Pod | undefined) => {
+        const found = test(pod);
         if (found) end(() => resolve(found));
       };
-      const stop = this.#pods.subscribe(() => queueMicrotask(look));
+      // Every state that the pod goes through is looked at, not only the latest.
+      const stop = this.#pods.subscribe(({ type, object }) => {
+        if (object.metadata.name === name) queueMicrotask(() => look(type === 'deleted' ? undefined : object));
+      });
       const end = (then: () => void) => {
         clearTimeout(give);
         stop();
         then();
       };
-      if (this.#pods.synced) queueMicrotask(look);
+      if (this.#pods.synced) queueMicrotask(() => look(this.#pods.get(name, 'default')));
     });
   }
 

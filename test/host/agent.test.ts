@@ -387,14 +387,14 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
   });
 
   it('reports images that are not there', async () => {
+    const states = [waitingFor('noimage', 'ErrImagePull'), waitingFor('noimage', 'ImagePullBackOff')] as const;
     await bench.createPod('noimage', {}, { image: 'nosuch.invalid/app:1' });
     await bench.createPod('never', {}, { image: 'nosuch.invalid/app:1', imagePullPolicy: 'Never' });
     await waitingFor('never', 'ErrImageNeverPull');
-    const pod = await waitingFor('noimage', 'ErrImagePull');
+    const [pod, later] = await Promise.all(states);
     const { text } = await bench.get('/containerLogs/default/noimage/main');
     assert.match(text, /is waiting to start: (image can't be pulled|trying and failing to pull image)/);
     assert.equal(pod.status!.phase, 'Pending');
-    const later = await waitingFor('noimage', 'ImagePullBackOff');
     assert.match(firstStatus(later)!.state!.waiting!.message!, /^Back-off pulling image "nosuch.invalid\/app:1"/);
     const reasons = (await eventsOf('noimage')).map((event) => event.split(':')[0]);
     for (const reason of ['Pulling', 'Failed', 'BackOff']) assert.ok(reasons.includes(reason), reason);
