@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import { ApiError } from '../api/errors.ts';
 import { configMaps } from '../api/kinds/configmap.ts';
 import { silentLogger } from '../lib/log.ts';
-import { FakeClock } from '../testing/clock.ts';
+import { FakeClock, turn } from '../testing/clock.ts';
 import { startTestServer } from '../testing/server.ts';
 import { createInformers } from './informers.ts';
 import { createClient } from './kube-client.ts';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import { silentLogger } from '../lib/log.ts';
-import { FakeClock } from '../testing/clock.ts';
+import { FakeClock, turn } from '../testing/clock.ts';
 import { type Reconcile, startController, Terminal } from './reconcile.ts';
 
 function start(reconcile: Reconcile, workers = 4) {

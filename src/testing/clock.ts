@@ -45,3 +45,8 @@ export class FakeClock implements Clock {
     return due.sort((a, b) => a.at - b.at)[0];
   }
 }
+
+/** Resolves in the next turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
