@@ -9,8 +9,8 @@ export interface TestStage {
   readonly files: readonly string[];
   /** Test files that may run at the same time. */
   readonly concurrency: number;
-  /** A cluster that the stage's tests start: taken down after them, whatever happened. */
-  readonly cluster?: string;
+  /** Clusters that the stage's tests start: taken down after them, whatever happened. */
+  readonly clusters: readonly string[];
 }
 
 const BIN = 'node_modules/.bin';
@@ -25,10 +25,11 @@ export const testStages: readonly TestStage[] = [
     ],
     files: ['test/*.test.ts'],
     concurrency: 2,
+    clusters: [],
   },
-  { name: 'unit', checks: [], files: ['src/**/*.test.ts'], concurrency: 4 },
-  { name: 'host', checks: [], files: ['test/host/**/*.test.ts'], concurrency: 1 },
-  { name: 'e2e', checks: [], files: ['test/e2e/**/*.test.ts'], concurrency: 1, cluster: 'e2e' },
+  { name: 'unit', checks: [], files: ['src/**/*.test.ts'], concurrency: 4, clusters: [] },
+  { name: 'host', checks: [], files: ['test/host/**/*.test.ts'], concurrency: 1, clusters: [] },
+  { name: 'e2e', checks: [], files: ['test/e2e/**/*.test.ts'], concurrency: 1, clusters: ['e2e', 'e2e-second'] },
 ];
 
 /** Stages by their names. Throws when one is not known. */

@@ -11,6 +11,9 @@ import { ROOT } from '../source.ts';
 /** The cluster of the end-to-end tests: the test runner takes it down whatever happens. */
 export const plan: ClusterPlan = planCluster({ name: 'e2e', nodes: 3, port: 16553 });
 
+/** A second cluster beside it; the test runner takes it down too. */
+export const second: ClusterPlan = planCluster({ name: 'e2e-second', nodes: 1, port: 16554 });
+
 /** What keeps the end-to-end tests from running here; undefined when nothing does. */
 export function obstacle(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';

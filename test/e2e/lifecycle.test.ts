@@ -2,9 +2,19 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { run } from '../../src/host/exec.ts';
 import { signalProcess } from '../../src/host/process.ts';
-import { processesOf } from '../../src/local/down.ts';
+import { leftovers, processesOf } from '../../src/local/down.ts';
 import { runningProcess } from '../../src/local/processes.ts';
-import { kubectl, obstacle, plan, sampan, sampanFails, serverReady, startCluster, stopCluster } from './cluster.ts';
+import {
+  kubectl,
+  obstacle,
+  plan,
+  sampan,
+  sampanFails,
+  second,
+  serverReady,
+  startCluster,
+  stopCluster,
+} from './cluster.ts';
 
 describe('life of a cluster', { skip: obstacle() ?? false }, () => {
   before(startCluster);
@@ -52,9 +62,27 @@ describe('life of a cluster', { skip: obstacle() ?? false }, () => {
   test('what cannot be is refused and changes nothing', async () => {
     assert.match(await sampanFails('up', '--name', plan.name, '--nodes', '2'), /has 3 nodes/);
     assert.match(await sampanFails('up', '--name', plan.name, '--port', '17443'), /has port 16553/);
-    assert.match(await sampanFails('up', '--name', 'e2e-second', '--port', '16553'), /port 16553 .*taken/);
+    assert.match(await sampanFails('up', '--name', second.name, '--port', '16553'), /port 16553 .*taken/);
     assert.match(await sampanFails('up', '--name', 'No'), /cluster name "No"/);
-    await sampan('down', '--name', 'e2e-second');
+    await sampan('down', '--name', second.name);
+  });
+
+  test('a cluster can grow while it runs', async () => {
+    const earlier = processesOf(plan);
+    await sampan('up', '--name', plan.name, '--nodes', '4');
+    assert.match(await kubectl('get', 'node', 'node-4'), /^node-4\s+Ready/m);
+    const now = new Set(processesOf(plan));
+    assert.ok(earlier.every((pid) => now.has(pid)));
+  });
+
+  test('another cluster is not touched', async () => {
+    const port = String(plan.port + 1);
+    await sampan('up', '--name', second.name, '--nodes', '1', '--port', port);
+    const earlier = processesOf(plan);
+    await sampan('down', '--name', second.name);
+    assert.deepEqual(leftovers(second), []);
+    assert.deepEqual(new Set(processesOf(plan)), new Set(earlier));
+    assert.ok(await serverReady());
   });
 
   test('down takes all away after everything was killed', async () => {

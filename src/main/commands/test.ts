@@ -40,7 +40,7 @@ async function runStage({ stage, wanted, report, context }: StageRun): Promise<v
   try {
     await runFiles({ files, concurrency: stage.concurrency, report, context });
   } finally {
-    if (stage.cluster) await cleanUp(stage.cluster, report, context);
+    for (const cluster of stage.clusters) await cleanUp(cluster, report, context);
   }
 }
 
