@@ -189,6 +189,37 @@ test('watch resumes, follows selectors and ends with its timeout', async () => {
   );
 });
 
+test('what is older than the history is gone, for watches and for pages', async () => {
+  const { request } = await startTestServer({ historyLimit: 4 });
+  for (const name of ['a', 'b', 'c']) await request('POST', CONFIG_MAPS, { metadata: { name } });
+  const { metadata } = (await request('GET', `${CONFIG_MAPS}?limit=1`)).body;
+  for (let i = 0; i < 20; i++) await request('POST', CONFIG_MAPS, { metadata: { name: `x${i}` } });
+  const watch = await request('GET', `${CONFIG_MAPS}?watch=true&resourceVersion=${metadata.resourceVersion}`);
+  assert.deepEqual([watch.status, watch.body.reason], [410, 'Expired']);
+  const page = await request('GET', `${CONFIG_MAPS}?limit=1&continue=${metadata.continue}`);
+  assert.deepEqual([page.status, page.body.reason], [410, 'Expired']);
+});
+
+test('a watch that asks for the initial events ends them with a bookmark', async () => {
+  const { request, transport } = await startTestServer();
+  await request('POST', CONFIG_MAPS, { metadata: { name: 'a' } });
+  const abort = new AbortController();
+  const query = 'watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan';
+  const answer = await transport({ method: 'GET', path: `${CONFIG_MAPS}?${query}`, signal: abort.signal });
+  let text = '';
+  for await (const chunk of answer.body) {
+    text += Buffer.from(chunk).toString();
+    if (text.includes('BOOKMARK')) abort.abort();
+  }
+  const [added, bookmark] = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual([added.type, added.object.metadata.name], ['ADDED', 'a']);
+  assert.equal(bookmark.object.metadata.annotations['k8s.io/initial-events-end'], 'true');
+  assert.equal(bookmark.object.metadata.resourceVersion, added.object.metadata.resourceVersion);
+});
+
 test('a pod on a node waits for its grace period, and the agent ends it', async () => {
   const { request } = await startTestServer();
   const pods = '/api/v1/namespaces/default/pods';

@@ -25,6 +25,13 @@ export interface TestAnswer {
   body: any;
 }
 
+export interface TestServerOptions {
+  clock?: Clock;
+  random?: () => number;
+  /** Changes that watches may resume from. */
+  historyLimit?: number;
+}
+
 /** Numbers in [0, 1) that are the same in every run (a linear congruential generator, Numerical Recipes' constants). */
 export function createRandom(seed: number): () => number {
   let state = seed;
@@ -35,8 +42,8 @@ export function createRandom(seed: number): () => number {
 }
 
 /** The real API server over a store in memory, with the namespace `default`. */
-export async function startTestServer(options: { clock?: Clock; random?: () => number } = {}): Promise<TestServer> {
-  const store = createMemoryStore();
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const store = createMemoryStore({ historyLimit: options.historyLimit });
   const { clock = systemClock, random = createRandom(1) } = options;
   const allocator = createServiceAllocator({
     serviceCidr: parseCidr('10.96.0.0/16')!,
