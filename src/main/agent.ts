@@ -8,6 +8,7 @@ import { createClient } from '../client/kube-client.ts';
 import { startDns } from '../dns/dns.ts';
 import { openNft } from '../host/nft.ts';
 import { realRoutes } from '../host/routes.ts';
+import { untilAborted } from '../lib/abort.ts';
 import { startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
 
@@ -48,7 +49,7 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
     }),
   ]);
   log.info('node is ready', { node: nodeName });
-  await aborted(signal);
+  await untilAborted(signal);
   runtime.close();
   nft.close();
 }
@@ -60,9 +61,4 @@ function osImage(): string {
 
 function pem(path: string): string {
   return readFileSync(path, 'utf8');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -20,6 +20,7 @@ import { createEventRecorder } from '../client/events.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/kube-client.ts';
 import { startControllers } from '../controllers/start.ts';
+import { untilAborted } from '../lib/abort.ts';
 import { type Cidr, cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openLmdbStore } from '../store/lmdb.ts';
@@ -45,7 +46,7 @@ export async function runServer(config: ServerConfig, context: ProgramContext): 
   });
   context.log.info('serving', { addresses: config.listen });
   await startLoops(config, context, server);
-  await aborted(context.signal);
+  await untilAborted(context.signal);
   streaming.close();
   await store.close();
 }
@@ -135,9 +136,4 @@ function cidr(text: string): Cidr {
 
 function pem(path: string): string {
   return readFileSync(path, 'utf8');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
