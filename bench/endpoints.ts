@@ -22,6 +22,7 @@ function servicePort(index: number, endpoints: ServicePort['internal']): Service
     affinitySeconds: 0,
     internal: endpoints,
     external: endpoints,
+    cluster: endpoints,
     keepSource: false,
   };
 }

@@ -6,6 +6,7 @@ import { httpsTransport } from '../client/https.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/kube-client.ts';
 import { startDns } from '../dns/dns.ts';
+import { openConntrack } from '../host/conntrack.ts';
 import { openNft } from '../host/nft.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
@@ -28,10 +29,11 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   const informers = createInformers({ client, clock, log, random, signal });
   const shared = { client, informers, clock, random, log, signal };
   const nft = openNft();
+  const conntrack = openConntrack();
   const addresses = { clusterCidr: config.clusterCidr, serviceCidr: config.serviceCidr, nodeIps: [nodeIp] };
   const runtime = connectRuntime(config.containerdSocket);
   await Promise.all([
-    startProxy({ ...shared, nft, nodeName, addresses }),
+    startProxy({ ...shared, nft, conntrack, nodeName, addresses }),
     startDns({
       ...shared,
       listen: [{ address: nodeIp, port: DNS_PORT }],
@@ -52,6 +54,7 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   await untilAborted(signal);
   runtime.close();
   nft.close();
+  conntrack.close();
 }
 
 function osImage(): string {

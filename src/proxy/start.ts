@@ -1,18 +1,22 @@
 import { endpointSlices } from '../api/kinds/endpointslice.ts';
+import { nodes } from '../api/kinds/node.ts';
 import { services } from '../api/kinds/service.ts';
 import type { Informers } from '../client/informer.ts';
+import type { Conntrack } from '../host/conntrack.ts';
 import type { Nft } from '../host/nft.ts';
-import { createBackoff } from '../lib/backoff.ts';
+import { type Backoff, createBackoff } from '../lib/backoff.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { ServiceMap } from '../servicemap/service-map.ts';
-import type { ServicePort } from '../servicemap/service-port.ts';
+import { Applier } from './apply.ts';
+import type { ProxyAddresses } from './mode.ts';
 import { Planner } from './nftables/plan.ts';
-import type { ProxyAddresses } from './nftables/render.ts';
 
 export interface ProxyOptions {
   informers: Informers;
   nft: Nft;
+  /** Without it, UDP clients stay with endpoints that are gone until they are silent for a while. */
+  conntrack?: Conntrack;
   nodeName: string;
   addresses: ProxyAddresses;
   clock: Clock;
@@ -21,60 +25,118 @@ export interface ProxyOptions {
   signal: AbortSignal;
 }
 
-type Changes = Map<string, ServicePort[]>;
+const ZONE = 'topology.kubernetes.io/zone';
 
 /** Keeps the node's rules as Services want them. Resolves after the first complete set; the rules outlive the process. */
 export async function startProxy(options: ProxyOptions): Promise<void> {
-  const { informers, signal } = options;
-  const map = new ServiceMap({ name: options.nodeName });
-  const planner = new Planner(options.addresses);
-  let changed = Promise.withResolvers<void>();
-  informers.of(services).subscribe((change) => {
-    if (change.type === 'deleted') map.deleteService(change.object);
-    else map.setService(change.object);
-    changed.resolve();
+  const { informers, signal, nodeName: name, random, nft, log } = options;
+  const map = new ServiceMap({ name });
+  const alarm = createAlarm();
+  const unsubscribe = subscribeAll(informers, { map, name, wake: alarm.ring });
+  signal.addEventListener('abort', () => [...unsubscribe, alarm.ring].forEach((end) => void end()), { once: true });
+  const followed = [informers.of(services), informers.of(endpointSlices), informers.of(nodes)];
+  await Promise.all(followed.map((informer) => informer.whenSynced()));
+  const applier = new Applier({
+    mode: new Planner(options.addresses),
+    run: (commands) => nft.run(commands),
+    forget: async (flows) => void (await options.conntrack?.deleteUdpFlows(flows)),
+    log,
   });
-  informers.of(endpointSlices).subscribe((change) => {
-    if (change.type === 'deleted') map.deleteSlice(change.object);
-    else map.setSlice(change.object, change.type === 'updated' ? change.old : undefined);
-    changed.resolve();
-  });
-  await Promise.all([informers.of(services).whenSynced(), informers.of(endpointSlices).whenSynced()]);
-  await apply(options, planner, { changes: map.takeChanges(), reset: true });
-  const follow = async () => {
-    while (!signal.aborted) {
-      await changed.promise;
-      changed = Promise.withResolvers();
-      await apply(options, planner, { changes: map.takeChanges(), reset: false });
-    }
-  };
-  void follow();
-  signal.addEventListener('abort', () => changed.resolve(), { once: true });
+  const backoff = createBackoff({ firstMs: 50, maxMs: 30_000, random });
+  const parts = { options, map, applier, alarm, backoff };
+  await replaceAll(parts);
+  void follow(parts);
 }
 
-/** Tries until it went through; a Service whose rules are refused is named, and does not hold up the others. */
-async function apply(
-  options: ProxyOptions,
-  planner: Planner,
-  work: { changes: Changes; reset: boolean },
-): Promise<void> {
-  const { nft, log, clock, signal, random } = options;
-  const backoff = createBackoff({ firstMs: 20, maxMs: 5000, random });
+/** Takes away every rule of the proxy: traffic to Services ends. */
+export async function cleanupProxy({ nft, addresses }: Pick<ProxyOptions, 'nft' | 'addresses'>): Promise<void> {
+  await nft.run(new Planner(addresses).cleanup());
+}
+
+interface Parts {
+  readonly options: ProxyOptions;
+  readonly map: ServiceMap;
+  readonly applier: Applier;
+  readonly alarm: Alarm;
+  readonly backoff: Backoff;
+}
+
+function subscribeAll(
+  informers: Informers,
+  { map, name, wake }: { map: ServiceMap; name: string; wake: () => void },
+): (() => void)[] {
+  return [
+    informers.of(nodes).subscribe(({ type, object }) => {
+      if (object.metadata.name !== name || type === 'deleted') return;
+      map.setNode({ name, zone: object.metadata.labels?.[ZONE] });
+      wake();
+    }),
+    informers.of(services).subscribe((change) => {
+      if (change.type === 'deleted') map.deleteService(change.object);
+      else map.setService(change.object);
+      wake();
+    }),
+    informers.of(endpointSlices).subscribe((change) => {
+      if (change.type === 'deleted') map.deleteSlice(change.object);
+      else map.setSlice(change.object, change.type === 'updated' ? change.old : undefined);
+      wake();
+    }),
+  ];
+}
+
+/** The first set. What an earlier process left stays in force until it is in. */
+async function replaceAll({ options, map, applier, backoff }: Parts): Promise<void> {
+  const { clock, signal, log } = options;
   while (!signal.aborted) {
-    const plan = work.reset ? planner.reset(work.changes) : planner.update(work.changes);
-    if (plan.commands === '') return plan.commit();
     try {
-      await nft.run(plan.commands);
-      return plan.commit();
+      map.takeChanges();
+      await applier.replace(map.snapshot());
+      return backoff.reset();
     } catch (error) {
-      log.error('rules were refused', { services: [...work.changes.keys()].slice(0, 10), error });
-      if (!work.reset && work.changes.size > 1) return applyAlone(options, planner, work.changes);
-      if (!work.reset) return;
+      log.error('no rules could be set', { error });
       await sleep(clock, backoff.next(), signal).catch(() => {});
     }
   }
 }
 
-async function applyAlone(options: ProxyOptions, planner: Planner, changes: Changes): Promise<void> {
-  for (const [key, ports] of changes) await apply(options, planner, { changes: new Map([[key, ports]]), reset: false });
+async function follow({ options, map, applier, alarm, backoff }: Parts): Promise<void> {
+  const { clock, signal } = options;
+  let cancel: (() => void) | undefined;
+  let retries = 0;
+  let due = false;
+  const onDue = () => {
+    due = true;
+    alarm.ring();
+  };
+  for (; !signal.aborted; await alarm.wait()) {
+    await applier.update(map.takeChanges());
+    if (due) {
+      retries += 1;
+      // Refused again and again: the kernel may hold something else than what is thought.
+      await (retries % 3 === 0 ? applier.replace(map.snapshot()).catch(() => {}) : applier.retry());
+      cancel = undefined;
+      due = false;
+    }
+    if (applier.refused > 0) cancel ??= clock.after(backoff.next(), onDue);
+    else retries = 0;
+    if (retries === 0) backoff.reset();
+  }
+  cancel?.();
+}
+
+interface Alarm {
+  ring(): void;
+  /** Resolves at the next ring, or at once when it rang since the last wait. */
+  wait(): Promise<void>;
+}
+
+function createAlarm(): Alarm {
+  let next = Promise.withResolvers<void>();
+  return {
+    ring: () => next.resolve(),
+    async wait() {
+      await next.promise;
+      next = Promise.withResolvers();
+    },
+  };
 }

@@ -5,7 +5,7 @@ const SERVICE_NAME = 'kubernetes.io/service-name';
 
 /** Services and their slices as they are now, and what changed since it was last asked. */
 export class ServiceMap {
-  readonly #node: NodeFacts;
+  #node: NodeFacts;
   readonly #services = new Map<string, Service>();
   /** Service key → slice name → slice. */
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
@@ -44,16 +44,29 @@ export class ServiceMap {
     this.#dirty.add(key);
   }
 
+  /** What is near has changed: every Service is looked at again. */
+  setNode(node: NodeFacts): void {
+    if (node.name === this.#node.name && node.zone === this.#node.zone) return;
+    this.#node = node;
+    for (const key of this.#services.keys()) this.#dirty.add(key);
+  }
+
   /** Ports of the Services that changed since the last call, by Service key; no ports for one that is gone. */
   takeChanges(): Map<string, ServicePort[]> {
     const changes = new Map<string, ServicePort[]>();
-    for (const key of this.#dirty) {
-      const service = this.#services.get(key);
-      const slices = [...(this.#slices.get(key)?.values() ?? [])];
-      changes.set(key, service ? servicePorts(service, slices, this.#node) : []);
-    }
+    for (const key of this.#dirty) changes.set(key, this.#portsOf(key));
     this.#dirty.clear();
     return changes;
+  }
+
+  /** Ports of all Services as they are now, by Service key; changes stay to be taken. */
+  snapshot(): Map<string, ServicePort[]> {
+    return new Map([...this.#services.keys()].map((key) => [key, this.#portsOf(key)]));
+  }
+
+  #portsOf(key: string): ServicePort[] {
+    const service = this.#services.get(key);
+    return service ? servicePorts(service, [...(this.#slices.get(key)?.values() ?? [])], this.#node) : [];
   }
 }
 

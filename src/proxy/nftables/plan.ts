@@ -1,115 +1,142 @@
 import type { ServicePort } from '../../servicemap/service-port.ts';
-import {
-  endpointElements,
-  type Frontend,
-  frontendsOf,
-  type ProxyAddresses,
-  renderBase,
-  renderChooser,
-  renderElements,
-  serviceElement,
-  TABLE,
-} from './render.ts';
+import type { Changes, Plan, ProxyAddresses, ProxyMode, StaleFlow } from '../mode.ts';
+import { type Arrangement, arrange } from './arrange.ts';
+import { Claims } from './claims.ts';
+import { type Frontend, frontendsOf } from './frontends.ts';
+import { type Chain, chainsOf, elementsOf, renderBase, renderChain, renderElements, TABLE } from './render.ts';
 
 /** What the kernel holds for one Service. */
 interface Programmed {
-  readonly services: readonly string[];
-  readonly endpoints: readonly string[];
+  /** `map key : data`. */
+  readonly elements: readonly string[];
+  readonly lists: ReadonlyMap<string, Arrangement>;
+  /** Addresses of endpoints. */
   readonly ips: readonly string[];
 }
 
-const NOTHING: Programmed = { services: [], endpoints: [], ips: [] };
+type Conflicts = Pick<Plan, 'conflicts'>;
 
-/** A transaction and what is true once it went through. */
-export interface Plan {
-  readonly commands: string;
-  commit(): void;
-}
+const NOTHING: Programmed = { elements: [], lists: new Map(), ips: [] };
 
-/** Knows what is in the kernel, and renders only what differs. Effects are the caller's. */
-export class Planner {
+/** The nftables mode, in its flat form: see {@link renderBase}. */
+export class Planner implements ProxyMode {
   readonly #addresses: ProxyAddresses;
-  readonly #programmed = new Map<string, Programmed>();
-  readonly #choosers = new Set<number>();
+  #claims = new Claims();
+  #programmed = new Map<string, Programmed>();
+  /** Ports of Services that did not get all they want. */
+  #conflicted = new Map<string, readonly ServicePort[]>();
+  #chains = new Set<string>();
   /** Endpoint address → how many Services use it. */
-  readonly #uses = new Map<string, number>();
+  #uses = new Map<string, number>();
 
   constructor(addresses: ProxyAddresses) {
     this.#addresses = addresses;
   }
 
   /** Replaces the whole table in one transaction: traffic sees the old rules or the new ones. */
-  reset(changes: ReadonlyMap<string, readonly ServicePort[]>): Plan {
-    this.#programmed.clear();
-    this.#choosers.clear();
-    this.#uses.clear();
-    const { commands, commit } = this.update(changes);
-    return { commands: `add table ${TABLE}\ndelete table ${TABLE}\n${renderBase(this.#addresses)}${commands}`, commit };
-  }
-
-  update(changes: ReadonlyMap<string, readonly ServicePort[]>): Plan {
-    const wanted = new Map([...changes].map(([key, ports]) => [key, this.#program(ports)]));
-    const counts = [...changes.values()].flatMap((ports) =>
-      frontendsOf(ports, this.#addresses).map((frontend) => frontend.endpoints.length),
-    );
-    const choosers = new Set(counts.filter((count) => count > 0 && !this.#choosers.has(count)));
-    const difference = this.#difference(wanted);
-    const commands = [...choosers].map(renderChooser).join('') + difference.commands;
+  reset(changes: Changes): Plan {
+    const fresh = new Planner(this.#addresses);
+    const { commands, conflicts, commit } = fresh.update(changes);
     return {
-      commands,
+      commands: `${this.cleanup()}${renderBase(this.#addresses)}${commands}`,
+      conflicts,
+      staleFlows: [],
       commit: () => {
-        for (const count of choosers) this.#choosers.add(count);
-        for (const [key, programmed] of wanted) this.#keep(key, programmed);
-        for (const [ip, change] of difference.uses) this.#count(ip, change);
+        commit();
+        this.#become(fresh);
       },
     };
   }
 
-  #program(ports: readonly ServicePort[]): Programmed {
-    const frontends = frontendsOf(ports, this.#addresses);
-    // Two ports can't claim one address: the first keeps it, as in the API the older Service would.
-    const unique = [
-      ...new Map(frontends.toReversed().map((frontend): [string, Frontend] => [frontend.key, frontend])).values(),
-    ];
+  update(changes: Changes): Plan {
+    const wanted = new Map([...changes].map(([key, ports]) => [key, frontendsOf(ports, this.#addresses)]));
+    for (const heir of this.#claims.heirs(wanted))
+      wanted.set(heir, frontendsOf(this.#conflicted.get(heir) ?? [], this.#addresses));
+    const settlement = this.#claims.settle(wanted);
+    const chains = this.#missingChains(settlement.won);
+    const programs = new Map([...settlement.won].map(([key, frontends]) => [key, this.#program(key, frontends)]));
+    const { remove, add, uses } = this.#difference(programs);
     return {
-      services: unique.flatMap(serviceElement),
-      endpoints: unique.flatMap(endpointElements),
-      ips: [...new Set(unique.flatMap((frontend) => frontend.endpoints.map((endpoint) => endpoint.ip)))],
+      commands: chains.map(renderChain).join('') + renderElements('delete', remove) + renderElements('add', add),
+      conflicts: settlement.conflicts,
+      staleFlows: staleFlows(remove, add),
+      commit: () => {
+        settlement.commit();
+        for (const { name } of chains) this.#chains.add(name);
+        for (const [key, programmed] of programs) this.#keep(key, programmed);
+        for (const [ip, change] of uses) this.#count(ip, change);
+        this.#keepConflicted({ changes, services: programs.keys(), conflicts: settlement.conflicts });
+      },
     };
   }
 
-  #difference(wanted: ReadonlyMap<string, Programmed>): { commands: string; uses: Map<string, number> } {
-    const remove = { services: [] as string[], endpoints: [] as string[] };
-    const add = { services: [] as string[], endpoints: [] as string[] };
+  cleanup(): string {
+    // Deleting what is not there is an error; adding what is there is none.
+    return `add table ${TABLE}\ndelete table ${TABLE}\n`;
+  }
+
+  #become(other: Planner): void {
+    this.#claims = other.#claims;
+    this.#programmed = other.#programmed;
+    this.#conflicted = other.#conflicted;
+    this.#chains = other.#chains;
+    this.#uses = other.#uses;
+  }
+
+  #missingChains(won: ReadonlyMap<string, readonly Frontend[]>): Chain[] {
+    const missing = new Map<string, Chain>();
+    for (const frontends of won.values())
+      for (const chain of frontends.flatMap(chainsOf))
+        if (!this.#chains.has(chain.name)) missing.set(chain.name, chain);
+    return [...missing.values()];
+  }
+
+  #program(key: string, frontends: readonly Frontend[]): Programmed {
+    const before = this.#programmed.get(key)?.lists;
+    const lists = new Map<string, Arrangement>();
+    for (const { list, endpoints } of frontends)
+      if (!lists.has(list)) lists.set(list, arrange(endpoints, before?.get(list)));
+    return {
+      elements: frontends.flatMap((frontend) => elementsOf(frontend, lists.get(frontend.list)!)),
+      lists,
+      ips: [...new Set([...lists.values()].flatMap(({ endpoints }) => endpoints.map(({ ip }) => ip)))],
+    };
+  }
+
+  #difference(programs: ReadonlyMap<string, Programmed>) {
+    const remove: string[] = [];
+    const add: string[] = [];
     const uses = new Map<string, number>();
-    for (const [key, next] of wanted) {
+    for (const [key, next] of programs) {
       const now = this.#programmed.get(key) ?? NOTHING;
-      for (const part of ['services', 'endpoints'] as const) {
-        remove[part].push(...without(now[part], next[part]));
-        add[part].push(...without(next[part], now[part]));
-      }
+      remove.push(...without(now.elements, next.elements));
+      add.push(...without(next.elements, now.elements));
       for (const ip of now.ips) uses.set(ip, (uses.get(ip) ?? 0) - 1);
       for (const ip of next.ips) uses.set(ip, (uses.get(ip) ?? 0) + 1);
     }
-    const count = (ip: string) => this.#uses.get(ip) ?? 0;
-    const gone = [...uses]
-      .filter(([ip, change]) => count(ip) > 0 && count(ip) + change === 0)
-      .map(([ip]) => `${ip} . ${ip}`);
-    const come = [...uses].filter(([ip, change]) => count(ip) === 0 && change > 0).map(([ip]) => `${ip} . ${ip}`);
-    const commands = [
-      renderElements('delete', 'services', remove.services),
-      renderElements('delete', 'endpoints', remove.endpoints),
-      renderElements('delete', 'hairpins', gone),
-      renderElements('add', 'endpoints', add.endpoints),
-      renderElements('add', 'services', add.services),
-      renderElements('add', 'hairpins', come),
-    ];
-    return { commands: commands.join(''), uses };
+    for (const [ip, change] of uses) {
+      const count = this.#uses.get(ip) ?? 0;
+      if (count > 0 && count + change === 0) remove.push(`hairpins ${ip} . ${ip}`);
+      if (count === 0 && change > 0) add.push(`hairpins ${ip} . ${ip}`);
+    }
+    return { remove, add, uses };
   }
 
   #keep(key: string, programmed: Programmed): void {
-    if (programmed.services.length === 0) this.#programmed.delete(key);
+    if (programmed.elements.length === 0) this.#programmed.delete(key);
     else this.#programmed.set(key, programmed);
+  }
+
+  #keepConflicted({
+    changes,
+    services,
+    conflicts,
+  }: { changes: Changes; services: Iterable<string> } & Conflicts): void {
+    const losers = new Set(conflicts.map(({ service }) => service));
+    for (const service of services) {
+      if (!losers.has(service)) this.#conflicted.delete(service);
+      else if (changes.has(service)) this.#conflicted.set(service, changes.get(service)!);
+    }
   }
 
   #count(ip: string, change: number): void {
@@ -119,8 +146,24 @@ export class Planner {
   }
 }
 
-function without(these: readonly string[], those: readonly string[]): string[] {
-  if (those.length === 0) return [...these];
+/** UDP has no end of connection: flows to an endpoint that a frontend no longer has would go on to it. */
+function staleFlows(removed: readonly string[], added: readonly string[]): StaleFlow[] {
+  const gone = new Set(removed.map(toFlow).filter((flow) => flow !== undefined));
+  if (gone.size === 0) return [];
+  for (const element of added) gone.delete(toFlow(element) ?? '');
+  return [...gone].map((flow) => {
+    const [frontendIp, frontendPort, endpointIp, endpointPort] = flow.split(' ') as [string, string, string, string];
+    return { frontendIp, frontendPort: Number(frontendPort), endpointIp, endpointPort: Number(endpointPort) };
+  });
+}
+
+function toFlow(element: string): string | undefined {
+  const match = /^endpoints (\S+) \. udp \. (\d+) \. \S+ : (\S+) \. (\d+)$/.exec(element);
+  return match?.slice(1).join(' ');
+}
+
+function without(these: readonly string[], those: readonly string[]): readonly string[] {
+  if (those.length === 0) return these;
   const set = new Set(those);
   return these.filter((element) => !set.has(element));
 }

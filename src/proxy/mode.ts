@@ -1,0 +1,47 @@
+import type { ServicePort } from '../servicemap/service-port.ts';
+
+/** Ports of Services by Service key; no ports for one that is gone. */
+export type Changes = ReadonlyMap<string, readonly ServicePort[]>;
+
+/** Two Services that want the same address and port on this node. */
+export interface Conflict {
+  readonly service: string;
+  /** The Service that has it. */
+  readonly owner: string;
+  readonly frontend: string;
+}
+
+/** UDP clients of a frontend that were sent to an endpoint which is no more. */
+export interface StaleFlow {
+  readonly frontendIp: string;
+  readonly frontendPort: number;
+  readonly endpointIp: string;
+  readonly endpointPort: number;
+}
+
+/** A transaction, and what is true once it went through. */
+export interface Plan {
+  /** In the tool's language; empty when nothing has to be done. */
+  readonly commands: string;
+  readonly conflicts: readonly Conflict[];
+  readonly staleFlows: readonly StaleFlow[];
+  commit(): void;
+}
+
+/** A way to get packets to endpoints. Knows what the kernel holds; renders what differs; effects are the caller's. */
+export interface ProxyMode {
+  /** Everything anew, in one transaction. Nothing that was rendered before counts any more. */
+  reset(changes: Changes): Plan;
+  update(changes: Changes): Plan;
+  /** Takes away all that this mode ever put there. */
+  cleanup(): string;
+}
+
+/** What a node's rules have to know of its surroundings. */
+export interface ProxyAddresses {
+  /** Pod addresses of the whole cluster. */
+  readonly clusterCidr: string;
+  readonly serviceCidr: string;
+  /** This node's own addresses: where its node ports answer. */
+  readonly nodeIps: readonly string[];
+}

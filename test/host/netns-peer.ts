@@ -1,0 +1,103 @@
+import { createSocket } from 'node:dgram';
+import { connect, createServer } from 'node:net';
+import { openConntrack, type UdpFlow } from '../../src/host/conntrack.ts';
+import { openNft } from '../../src/host/nft.ts';
+
+/** What a process inside a network namespace is asked to do. */
+export type PeerRequest =
+  | { readonly do: 'serve'; readonly protocol: 'TCP' | 'UDP'; readonly ip: string; readonly port: number }
+  | {
+      readonly do: 'ask';
+      readonly protocol: 'TCP' | 'UDP';
+      readonly ip: string;
+      readonly port: number;
+      /** Local port; any when absent. */
+      readonly fromPort?: number;
+      readonly timeoutMs: number;
+    }
+  | { readonly do: 'nft'; readonly commands: string }
+  | { readonly do: 'forget'; readonly flows: readonly UdpFlow[] };
+
+/** Answer of a server: `<its address> <the client's address>`; else what the client got instead. */
+export type PeerAnswer =
+  | { readonly text: string }
+  | { readonly failed: 'reject' | 'drop' }
+  | { readonly error: string };
+
+function serve({ protocol, ip, port }: Extract<PeerRequest, { do: 'serve' }>): Promise<PeerAnswer> {
+  return new Promise((resolve, reject) => {
+    const done = () => resolve({ text: 'listening' });
+    if (protocol === 'TCP') {
+      const server = createServer((socket) => socket.on('error', () => {}).end(`${ip} ${socket.remoteAddress}`));
+      server.on('error', reject).listen(port, ip, done);
+      return;
+    }
+    const socket = createSocket('udp4');
+    socket.on('message', (_, from) => socket.send(`${ip} ${from.address}`, from.port, from.address));
+    socket.on('error', reject).bind(port, ip, done);
+  });
+}
+
+function ask(request: Extract<PeerRequest, { do: 'ask' }>): Promise<PeerAnswer> {
+  return request.protocol === 'TCP' ? askTcp(request) : askUdp(request);
+}
+
+function askTcp({ ip, port, timeoutMs }: Extract<PeerRequest, { do: 'ask' }>): Promise<PeerAnswer> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect(port, ip);
+    const timer = setTimeout(() => socket.destroy(new Error('ETIMEDOUT')), timeoutMs);
+    socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    socket.on('error', (error) => resolve(failure(error)));
+    socket.on('end', () => resolve({ text }));
+    socket.on('close', () => clearTimeout(timer));
+  });
+}
+
+function askUdp({ ip, port, fromPort = 0, timeoutMs }: Extract<PeerRequest, { do: 'ask' }>): Promise<PeerAnswer> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const end = (answer: PeerAnswer) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => end({ failed: 'drop' }), timeoutMs);
+    socket.once('error', (error) => end(failure(error)));
+    socket.once('message', (message) => end({ text: message.toString() }));
+    // Only a connected socket is told that its packet was refused.
+    socket.bind(fromPort, () => socket.connect(port, ip, () => socket.send('?')));
+  });
+}
+
+function failure(error: Error): PeerAnswer {
+  if (/ECONNREFUSED|EHOSTUNREACH/.test(error.message)) return { failed: 'reject' };
+  return error.message === 'ETIMEDOUT' ? { failed: 'drop' } : { error: error.message };
+}
+
+let nft: ReturnType<typeof openNft> | undefined;
+
+async function handle(request: PeerRequest): Promise<PeerAnswer> {
+  switch (request.do) {
+    case 'serve':
+      return serve(request);
+    case 'ask':
+      return ask(request);
+    case 'nft':
+      nft ??= openNft();
+      await nft.run(request.commands);
+      return { text: 'applied' };
+    case 'forget': {
+      const conntrack = openConntrack();
+      const count = await conntrack.deleteUdpFlows(request.flows);
+      conntrack.close();
+      return { text: String(count) };
+    }
+  }
+}
+
+process.on('message', ({ id, request }: { id: number; request: PeerRequest }) => {
+  const answer = handle(request).catch((error: Error): PeerAnswer => ({ error: error.message }));
+  void answer.then((result) => process.send?.({ id, answer: result }));
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { run } from '../../src/host/exec.ts';
+import { addNetns, deleteNetns, ipBatch, netnsPath, setSysctls } from '../../src/host/netns.ts';
+import { PORTS, type Source, world } from '../../src/proxy/contract.ts';
+import type { PeerAnswer, PeerRequest } from './netns-peer.ts';
+
+const PEER = fileURLToPath(new URL('netns-peer.ts', import.meta.url));
+const SOURCES = ['pod-a', 'pod-b', 'node', 'other-node', 'outside'] as const;
+
+const SYSCTLS = {
+  'net/ipv4/ip_forward': 1,
+  'net/ipv4/conf/all/rp_filter': 0,
+  'net/ipv4/conf/default/rp_filter': 0,
+  // A pod that reaches itself gets no redirect; after one, the kernel would keep errors from it for a second.
+  'net/ipv4/conf/all/send_redirects': 0,
+  'net/ipv4/conf/default/send_redirects': 0,
+};
+
+/** A process inside a network namespace that serves, asks and sets rules there. */
+class Peer {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, (answer: PeerAnswer) => void>();
+  #last = 0;
+
+  constructor(netns: string) {
+    const command = [`--net=${netnsPath(netns)}`, '--', process.execPath, PEER];
+    this.#child = spawn('nsenter', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child.on('message', ({ id, answer }: { id: number; answer: PeerAnswer }) => this.#waiting.get(id)?.(answer));
+  }
+
+  request(request: PeerRequest): Promise<PeerAnswer> {
+    const id = ++this.#last;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, (answer) => {
+        this.#waiting.delete(id);
+        if ('error' in answer) reject(new Error(`${request.do}: ${answer.error}`));
+        else resolve(answer);
+      });
+      this.#child.send({ id, request });
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exit = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await exit;
+  }
+}
+
+/** The contract's world in network namespaces: this node with two pods, another node with one, and a machine outside. */
+export class ProxyLan {
+  readonly #prefix: string;
+  readonly #peers = new Map<Source, Peer>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  netns(source: Source): string {
+    return `${this.#prefix}-${source}`;
+  }
+
+  async start(): Promise<void> {
+    for (const source of SOURCES) await addNetns(this.netns(source));
+    for (const source of ['node', 'other-node', 'outside'] as const) await setSysctls(this.netns(source), SYSCTLS);
+    for (const [source, lines] of network((name) => this.netns(name))) await ipBatch(lines, this.netns(source));
+    for (const source of SOURCES) this.#peers.set(source, new Peer(this.netns(source)));
+    await Promise.all([this.serve('pod-a', 'pod-a'), this.serve('pod-b', 'pod-b'), this.serve('other-node', 'pod-c')]);
+  }
+
+  peer(source: Source): Peer {
+    return this.#peers.get(source)!;
+  }
+
+  async serve(source: Source, pod: keyof typeof world.pods): Promise<void> {
+    const ip = world.pods[pod];
+    for (const protocol of ['TCP', 'UDP'] as const)
+      await this.peer(source).request({ do: 'serve', protocol, ip, port: PORTS[protocol] });
+  }
+
+  /** Rules of this node as the `nft` program shows them. */
+  async rules(): Promise<string> {
+    return (await run(['nsenter', `--net=${netnsPath(this.netns('node'))}`, '--', 'nft', 'list', 'ruleset'])).stdout;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#peers.values()].map((peer) => peer.stop()));
+    for (const source of SOURCES) await deleteNetns(this.netns(source));
+  }
+}
+
+/** `ip` commands, in order: who makes a link pair comes before who uses its other end. */
+function network(netns: (source: Source) => string): [Source, string[]][] {
+  const { nodeIp, otherNodeIp, outsideIp, serviceCidr, pods } = world;
+  const link = (name: string, of: Source) => [
+    `link add ${name} type veth peer name eth0 netns ${netns(of)}`,
+    `link set ${name} up`,
+  ];
+  const own = (address: string) => ['link set lo up', `address add ${address} dev eth0`, 'link set eth0 up'];
+  const onLan = (name: 'node' | 'other-node') => [...link(`to-${name}`, name), `link set to-${name} master lan`];
+  const toPod = (name: 'pod-a' | 'pod-b') => [
+    ...link(name, name),
+    `address add 169.254.1.1/32 dev ${name}`,
+    `route add ${pods[name]} dev ${name}`,
+  ];
+  const pod = (name: 'pod-a' | 'pod-b') => [
+    ...own(`${pods[name]}/32`),
+    'route add 169.254.1.1 dev eth0',
+    'route add default via 169.254.1.1 dev eth0',
+  ];
+  const bridge = [
+    'link set lo up',
+    'link add lan type bridge',
+    `address add ${outsideIp}/24 dev lan`,
+    'link set lan up',
+  ];
+  const toServices = [`route add ${serviceCidr} via ${nodeIp}`, `route add 192.0.2.0/24 via ${nodeIp}`];
+  const noWayOut = 'route add unreachable default';
+  return [
+    ['outside', [...bridge, ...onLan('node'), ...onLan('other-node'), ...toServices, noWayOut]],
+    [
+      'node',
+      [
+        ...own(`${nodeIp}/24`),
+        ...toPod('pod-a'),
+        ...toPod('pod-b'),
+        `route add ${pods['pod-c']} via ${otherNodeIp}`,
+        `route add ${serviceCidr} dev eth0 src ${nodeIp}`,
+        noWayOut,
+      ],
+    ],
+    ['pod-a', pod('pod-a')],
+    ['pod-b', pod('pod-b')],
+    [
+      'other-node',
+      [
+        ...own(`${otherNodeIp}/24`),
+        `address add ${pods['pod-c']}/32 dev lo`,
+        `route add 10.244.1.0/24 via ${nodeIp}`,
+        noWayOut,
+      ],
+    ],
+  ];
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { listNetns } from '../../src/host/netns.ts';
+import { contract, type Flow, PORTS, world } from '../../src/proxy/contract.ts';
+import type { Plan } from '../../src/proxy/mode.ts';
+import { Planner } from '../../src/proxy/nftables/plan.ts';
+import { ServiceMap } from '../../src/servicemap/service-map.ts';
+import type { PeerAnswer } from './netns-peer.ts';
+import { ProxyLan } from './proxy-lan.ts';
+
+const PREFIX = `sptest-${process.pid}`;
+const TRIES_MAX = 60;
+const DROP_MS = 300;
+/** Longer than any of these connections takes: only a lost packet comes to it. */
+const ANSWER_MS = 5000;
+
+function whyNot(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  try {
+    execFileSync('nft', ['--version'], { stdio: 'ignore' });
+    execFileSync('ip', ['-V'], { stdio: 'ignore' });
+  } catch {
+    return 'needs nft (package nftables) and ip (package iproute2)';
+  }
+}
+
+describe('proxy with real packets', { skip: whyNot() ?? false, timeout: 120_000 }, () => {
+  const lan = new ProxyLan(PREFIX);
+  const map = new ServiceMap({ name: world.nodeName });
+  const planner = new Planner({ ...world, nodeIps: [world.nodeIp] });
+
+  const apply = async (plan: Plan) => {
+    if (plan.commands !== '') await lan.peer('node').request({ do: 'nft', commands: plan.commands });
+    plan.commit();
+  };
+
+  before(async () => {
+    await lan.start();
+    for (const { services, slices } of contract) {
+      for (const service of services) map.setService(service);
+      for (const slice of slices) map.setSlice(slice);
+    }
+    await apply(planner.reset(map.takeChanges()));
+  });
+
+  after(async () => {
+    await lan.stop();
+    assert.deepEqual(listNetns(PREFIX), []);
+  });
+
+  const ask = ({ from, to, port, protocol, expect }: Flow): Promise<PeerAnswer> =>
+    lan.peer(from).request({
+      do: 'ask',
+      protocol: protocol as 'TCP' | 'UDP',
+      ip: to,
+      port,
+      timeoutMs: expect === 'drop' ? DROP_MS : ANSWER_MS,
+    });
+
+  /** Who answered, and whom they saw; asks until all that are expected have been heard. */
+  const hear = async (flow: Flow, expected: readonly string[]) => {
+    const heard = new Set<string>();
+    for (let tries = 0; tries < TRIES_MAX && !(tries >= 8 && expected.every((one) => heard.has(one))); tries++) {
+      const answer = await ask(flow);
+      heard.add('text' in answer ? answer.text : JSON.stringify(answer));
+    }
+    return [...heard].sort();
+  };
+
+  const check = async (flow: Flow) => {
+    const { expect } = flow;
+    if (typeof expect === 'string') return assert.deepEqual(await ask(flow), { failed: expect });
+    const clients = { ...world.pods, node: world.nodeIp, 'other-node': world.otherNodeIp, outside: world.outsideIp };
+    const expected = expect.endpoints.map((pod) => {
+      // A pod that is sent to itself, or to its neighbour, sees the node by its address on the link between them.
+      const source = expect.source === 'client' ? clients[flow.from] : pod === 'pod-c' ? world.nodeIp : '169.254.1.1';
+      return `${world.pods[pod]} ${source}`;
+    });
+    const heard = await hear(flow, expect.sticky ? ['nobody'] : expected);
+    if (!expect.sticky) return assert.deepEqual(heard, expected.sort());
+    assert.equal(heard.length, 1);
+    assert.ok(expected.includes(heard[0]!), heard[0]);
+  };
+
+  for (const { name, flows } of contract) {
+    it(name, async () => {
+      for (const flow of flows) {
+        const { from, to, port, protocol } = flow;
+        await check(flow).catch((error: Error) => {
+          throw new Error(`${from} → ${to}:${port}/${protocol}: ${error.message}`);
+        });
+      }
+    });
+  }
+
+  it('openConntrack: a UDP client moves on when its endpoint is gone', async () => {
+    const [service] = contract.flatMap(({ services }) => services).filter((one) => one.metadata.name === 'udp');
+    const [slice] = contract.flatMap(({ slices }) => slices).filter((one) => one.metadata.name === 'udp-1');
+    const to = service!.spec!.clusterIPs![0]!;
+    const only = (...pods: (keyof typeof world.pods)[]) => ({
+      ...slice!,
+      endpoints: slice!.endpoints!.filter(({ addresses }) => pods.some((pod) => world.pods[pod] === addresses[0])),
+    });
+    const answer = () =>
+      lan
+        .peer('pod-a')
+        .request({ do: 'ask', protocol: 'UDP', ip: to, port: 80, fromPort: 40000, timeoutMs: ANSWER_MS });
+    map.setSlice(only('pod-b'), slice);
+    await apply(planner.update(map.takeChanges()));
+    assert.deepEqual(await answer(), { text: `${world.pods['pod-b']} ${world.pods['pod-a']}` });
+    map.setSlice(only('pod-c'), only('pod-b'));
+    const plan = planner.update(map.takeChanges());
+    await apply(plan);
+    const gone = { frontendIp: to, frontendPort: 80, endpointIp: world.pods['pod-b'], endpointPort: PORTS.UDP };
+    assert.deepEqual(plan.staleFlows, [gone]);
+    // The kernel still sends this client where it sent it before.
+    assert.deepEqual(await answer(), { text: `${world.pods['pod-b']} ${world.pods['pod-a']}` });
+    const forgotten = await lan.peer('node').request({ do: 'forget', flows: plan.staleFlows });
+    assert.ok('text' in forgotten && Number(forgotten.text) >= 1);
+    assert.deepEqual(await answer(), { text: `${world.pods['pod-c']} ${world.pods['pod-a']}` });
+  });
+
+  it('cleanup: nothing is left', async () => {
+    await lan.peer('node').request({ do: 'nft', commands: planner.cleanup() });
+    assert.equal(await lan.rules(), '');
+  });
+});
