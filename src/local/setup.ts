@@ -7,9 +7,9 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   'containernetworking-plugins': 'pod network',
   nftables: 'rules of Services',
   iproute2: 'network namespaces, links and routes',
-  'util-linux': 'nsenter, flock and mount',
+  'util-linux': 'nsenter, unshare and flock',
   bsdutils: 'script, for terminals in the demo',
-  procps: 'sysctl',
+  mount: 'mounts of volumes',
   curl: 'requests in the demo and the tests',
   'ca-certificates': 'trusted authorities',
 };

@@ -37,10 +37,17 @@ test('a report lists what was skipped, with the reason', () => {
   const { text } = reportOf([
     ['test:pass', { ...at, name: 'root only', skip: 'needs root' }],
     ['test:pass', { ...at, name: 'later', skip: unexplained }],
+    ['test:pass', { ...at, name: 'group', skip: 'no kernel', details: { type: 'suite' } }],
   ]);
   assert.equal(
     text,
-    'skipped: src/a.test.ts:3 root only: needs root\nskipped: src/a.test.ts:3 later\n0 passed, 0 failed, 2 skipped\n',
+    [
+      'skipped: src/a.test.ts:3 root only: needs root',
+      'skipped: src/a.test.ts:3 later',
+      'skipped: src/a.test.ts:3 group: no kernel',
+      '0 passed, 0 failed, 3 skipped',
+      '',
+    ].join('\n'),
   );
 });
 

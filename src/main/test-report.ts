@@ -72,9 +72,8 @@ export class TestReport {
   }
 
   #pass(outcome: Outcome): void {
-    if (isSuite(outcome)) return;
     const reason = outcome.skip ?? outcome.todo;
-    if (reason === undefined || reason === false) this.#passed++;
+    if (reason === undefined || reason === false) this.#passed += isSuite(outcome) ? 0 : 1;
     else this.#skipped.push(`${this.#place(outcome)}${reason === true ? '' : `: ${reason}`}`);
   }
 

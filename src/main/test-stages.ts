@@ -9,10 +9,13 @@ export interface TestStage {
   readonly files: readonly string[];
   /** Test files that may run at the same time. */
   readonly concurrency: number;
+  /** A test file that takes longer has failed. */
+  readonly timeoutMs: number;
   /** Clusters that the stage's tests start: taken down after them, whatever happened. */
   readonly clusters: readonly string[];
 }
 
+const MINUTE_MS = 60_000;
 const BIN = 'node_modules/.bin';
 
 /** All stages in the order in which they run. */
@@ -25,11 +28,26 @@ export const testStages: readonly TestStage[] = [
     ],
     files: ['test/*.test.ts'],
     concurrency: 2,
+    timeoutMs: 2 * MINUTE_MS,
     clusters: [],
   },
-  { name: 'unit', checks: [], files: ['src/**/*.test.ts'], concurrency: 4, clusters: [] },
-  { name: 'host', checks: [], files: ['test/host/**/*.test.ts'], concurrency: 1, clusters: [] },
-  { name: 'e2e', checks: [], files: ['test/e2e/**/*.test.ts'], concurrency: 1, clusters: ['e2e', 'e2e-second'] },
+  { name: 'unit', checks: [], files: ['src/**/*.test.ts'], concurrency: 4, timeoutMs: 2 * MINUTE_MS, clusters: [] },
+  {
+    name: 'host',
+    checks: [],
+    files: ['test/host/**/*.test.ts'],
+    concurrency: 1,
+    timeoutMs: 10 * MINUTE_MS,
+    clusters: [],
+  },
+  {
+    name: 'e2e',
+    checks: [],
+    files: ['test/e2e/**/*.test.ts'],
+    concurrency: 1,
+    timeoutMs: 10 * MINUTE_MS,
+    clusters: ['e2e', 'e2e-second'],
+  },
 ];
 
 /** Stages by their names. Throws when one is not known. */

@@ -38,7 +38,7 @@ async function runStage({ stage, wanted, report, context }: StageRun): Promise<v
   const files = stageFiles(stage, context.root, wanted).map((file) => join(context.root, file));
   if (files.length === 0) return;
   try {
-    await runFiles({ files, concurrency: stage.concurrency, report, context });
+    await runFiles({ files, stage, report, context });
   } finally {
     for (const cluster of stage.clusters) await cleanUp(cluster, report, context);
   }
@@ -62,12 +62,13 @@ async function runCheck(check: {
 
 async function runFiles(task: {
   files: string[];
-  concurrency: number;
+  stage: TestStage;
   report: TestReport;
   context: CommandContext;
 }): Promise<void> {
-  const { files, concurrency, report, context } = task;
-  const events = runTests({ files, concurrency, signal: context.signal, cwd: context.root });
+  const { files, stage, report, context } = task;
+  const { concurrency, timeoutMs: timeout } = stage;
+  const events = runTests({ files, concurrency, timeout, signal: context.signal, cwd: context.root });
   for await (const event of events) report.add(event);
 }
 
