@@ -147,12 +147,13 @@ function wrongType(value: unknown, expected: string, at: FieldPlace, findings: F
   const owner = at.owner.replace(/^.*\./, '');
   const path = at.path.replace(/\[\d+\]/g, '');
   findings.wrongTypes.push(
-    `json: cannot unmarshal ${jsonType(value)} into Go struct field ${owner}.${path} of type ${expected}`,
+    `json: cannot unmarshal ${jsonType(value, expected)} into Go struct field ${owner}.${path} of type ${expected}`,
   );
 }
 
-function jsonType(value: unknown): string {
+/** Go shows a number only where it wanted another number. */
+function jsonType(value: unknown, expected: string): string {
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
-  return typeof value === 'number' && !Number.isInteger(value) ? `number ${value}` : typeof value;
+  return typeof value === 'number' && expected.startsWith('int') ? `number ${value}` : typeof value;
 }

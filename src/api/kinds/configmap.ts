@@ -18,7 +18,7 @@ export const configMaps: Resource<ConfigMap> = {
   fieldSelectors: {},
   columns: [
     nameColumn,
-    column('Data', (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length, 'integer'),
+    column('Data', (map) => Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length),
     ageColumn,
   ],
   validateUpdate(map, old) {

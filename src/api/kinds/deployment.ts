@@ -21,8 +21,8 @@ export const deployments: Resource<Deployment> = {
   columns: [
     nameColumn,
     column('Ready', (d) => `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`),
-    column('Up-to-date', (d) => d.status?.updatedReplicas ?? 0, 'integer'),
-    column('Available', (d) => d.status?.availableReplicas ?? 0, 'integer'),
+    column('Up-to-date', (d) => d.status?.updatedReplicas ?? 0),
+    column('Available', (d) => d.status?.availableReplicas ?? 0),
     ageColumn,
     wide('Containers', (d) => (d.spec?.template.spec?.containers ?? []).map((c) => c.name).join(',')),
     wide('Images', (d) => (d.spec?.template.spec?.containers ?? []).map((c) => c.image ?? '').join(',')),

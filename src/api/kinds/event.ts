@@ -36,7 +36,7 @@ export const events: Resource<Event> = {
     wide('Source', sourceText),
     column('Message', (event) => (event.message ?? '').trim()),
     wide('First Seen', firstSeen),
-    wide('Count', (event) => event.series?.count ?? (event.count || 1), 'integer'),
+    wide('Count', (event) => event.series?.count ?? (event.count || 1)),
     { ...nameColumn, priority: 1 },
   ],
 };

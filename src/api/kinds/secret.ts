@@ -19,7 +19,7 @@ export const secrets: Resource<Secret> = {
   columns: [
     nameColumn,
     column('Type', (secret) => secret.type ?? ''),
-    column('Data', (secret) => Object.keys(secret.data ?? {}).length, 'integer'),
+    column('Data', (secret) => Object.keys(secret.data ?? {}).length),
     ageColumn,
   ],
   setDefaults(secret) {

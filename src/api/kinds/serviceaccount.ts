@@ -14,5 +14,5 @@ export const serviceAccounts: Resource<ServiceAccount> = {
   status: false,
   generation: false,
   fieldSelectors: {},
-  columns: [nameColumn, column('Secrets', (account) => account.secrets?.length ?? 0, 'integer'), ageColumn],
+  columns: [nameColumn, column('Secrets', (account) => account.secrets?.length ?? 0), ageColumn],
 };
