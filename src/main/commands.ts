@@ -22,6 +22,7 @@ export const commands: readonly CommandSpec[] = [
       name,
       nodes: { type: 'string', value: 'N', about: 'Number of nodes (default: 3)' },
       port: { type: 'string', value: 'PORT', about: 'Port of 127.0.0.1 for the API server (default: 6443)' },
+      'dry-run': { type: 'boolean', about: 'Print what would be started, and change nothing' },
     },
     load: () => import('./commands/up.ts'),
   },
