@@ -12,9 +12,13 @@ export function podRoute(node: Node | undefined): Route | undefined {
   return destination && via ? { destination, via } : undefined;
 }
 
-type RouteOptions = Pick<AgentOptions, 'informers' | 'nodeName' | 'routes' | 'clock' | 'random' | 'log' | 'signal'>;
+export interface RouteOptions
+  extends Pick<AgentOptions, 'informers' | 'routes' | 'clock' | 'random' | 'log' | 'signal'> {
+  /** The node that this is; none for the API server's host, which answers the pods of all nodes. */
+  nodeName?: string;
+}
 
-/** Keeps this node's routes to the pods of all other nodes. */
+/** Keeps this host's routes to the pods of all other nodes. */
 export function followRoutes(options: RouteOptions): Controller {
   const { informers, nodeName, routes } = options;
   const cache = informers.of(nodes);

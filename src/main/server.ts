@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { followRoutes } from '../agent/pod-routes.ts';
 import { services } from '../api/kinds/service.ts';
 import { serviceAccounts as serviceAccountKind } from '../api/kinds/serviceaccount.ts';
 import { registry } from '../api/registry.ts';
@@ -20,6 +21,7 @@ import { createEventRecorder } from '../client/events.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/kube-client.ts';
 import { startControllers } from '../controllers/start.ts';
+import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
 import { type Cidr, cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
@@ -125,6 +127,7 @@ async function startLoops(config: ServerConfig, context: ProgramContext, server:
     kubernetesIp: formatIp(cidrAddress(cidr(config.serviceCidr), 1)),
     dnsServiceIp: config.dnsServiceIp,
   });
+  followRoutes({ ...shared, routes: realRoutes });
   startScheduler({ ...shared, recorder: recorder('default-scheduler') });
 }
 

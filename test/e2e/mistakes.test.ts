@@ -24,7 +24,7 @@ function waitFor(name: string, reason: string): Promise<string> {
   return kubectl('wait', `pod/${name}`, `--for=${path}`, '--timeout=30s');
 }
 
-describe('mistakes', { skip: obstacle() ?? false }, () => {
+describe('mistakes and refusals', { skip: obstacle() ?? false }, () => {
   before(startCluster);
   after(async () => assert.deepEqual(await stopCluster(), []));
 
@@ -95,5 +95,27 @@ describe('mistakes', { skip: obstacle() ?? false }, () => {
     await kubectl('wait', 'endpoints/fine', '--for=jsonpath={.subsets[0].addresses[0].ip}', '--timeout=10s');
     const script = 'until wget -q -O- http://fine 2>/dev/null; do :; done';
     assert.match(await kubectl('exec', 'fine', '--', 'timeout', '10', 'sh', '-c', script), /Welcome to nginx/);
+  });
+
+  test('a pod reaches the API server by its Service, and may do what its account may', async () => {
+    await kubectl(
+      'run',
+      'client',
+      '--image=radial/busyboxplus:curl',
+      '--image-pull-policy=IfNotPresent',
+      '--',
+      'sleep',
+      '600',
+    );
+    await kubectl('wait', '--for=condition=Ready', 'pod/client', '--timeout=30s');
+    const ask = (path: string) =>
+      kubectl(
+        ...['exec', 'client', '--', 'sh', '-c'],
+        `cd /var/run/secrets/kubernetes.io/serviceaccount && curl -s -m 5 --cacert ca.crt -H "Authorization: Bearer $(cat token)" https://kubernetes.default.svc${path}`,
+      );
+    assert.match(await ask('/version'), /"gitVersion":"v1\.35/);
+    const refused = /User \\"system:serviceaccount:default:default\\" cannot list resource \\"pods\\"/;
+    assert.match(await ask('/api/v1/namespaces/default/pods'), refused);
+    await kubectl('delete', 'pod', 'client', '--now');
   });
 });
