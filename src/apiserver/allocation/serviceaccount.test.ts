@@ -3,43 +3,51 @@ import { test } from 'node:test';
 import type { Pod, ServiceAccount } from '../../api/types.ts';
 import { createServiceAccountAdmission } from './serviceaccount.ts';
 
-const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
+const WRITE = { dryRun: false, username: 'test' };
+const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-function admit(spec: object, account: Partial<ServiceAccount> | undefined): Pod {
-  const admission = createServiceAccountAdmission({ random: () => 0, find: () => account as ServiceAccount });
-  const pod = {
-    metadata: { name: 'p', namespace: 'default' },
-    spec: { containers: [{ name: 'c', image: 'i' }], ...spec },
-  } as Pod;
-  admission.create!(pod, { dryRun: false, username: 'test' });
+function accountOf(rest: object = {}): ServiceAccount {
+  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' }, ...rest };
+}
+
+function admitted(spec: Partial<NonNullable<Pod['spec']>>, account: ServiceAccount | undefined = accountOf()): Pod {
+  const containers = [{ name: 'c', image: 'i' }];
+  const metadata = { name: 'p', namespace: 'default' };
+  const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: structuredClone({ containers, ...spec }) };
+  const find = ({ name }: { name: string }) => (name === 'default' ? account : undefined);
+  createServiceAccountAdmission({ random: () => 0, find }).create!(pod, WRITE);
   return pod;
 }
 
-test('createServiceAccountAdmission() mounts a token with the authority and the namespace', () => {
-  const { spec } = admit({ initContainers: [{ name: 'i', image: 'i' }] }, {});
+test('the token, the CA and the namespace are mounted into every container', () => {
+  const { spec } = admitted({ initContainers: [{ name: 'i', image: 'i' }] });
   const name = 'kube-api-access-bbbbb';
   assert.deepEqual(
-    spec!.volumes!.map((volume) => volume.name),
+    spec!.volumes?.map((volume) => volume.name),
     [name],
   );
-  const sources = spec!.volumes![0]!.projected!.sources!.map((source) => Object.keys(source)[0]);
-  assert.deepEqual(sources, ['serviceAccountToken', 'configMap', 'downwardAPI']);
+  const paths = spec!.volumes![0]!.projected!.sources!.map((source) => Object.keys(source)[0]);
+  assert.deepEqual(paths, ['serviceAccountToken', 'configMap', 'downwardAPI']);
   for (const container of [...spec!.containers, ...spec!.initContainers!]) {
-    assert.deepEqual(container.volumeMounts, [{ name, readOnly: true, mountPath: MOUNT_PATH }]);
+    assert.deepEqual(container.volumeMounts, [{ name, readOnly: true, mountPath: MOUNT }], container.name);
   }
 });
 
-test('createServiceAccountAdmission() leaves alone who does not want it', () => {
-  const own = [{ name: 'own', mountPath: MOUNT_PATH }];
-  assert.equal(admit({ automountServiceAccountToken: false }, {}).spec!.volumes, undefined);
-  assert.equal(admit({}, { automountServiceAccountToken: false }).spec!.volumes, undefined);
-  const mounted = admit({ containers: [{ name: 'c', image: 'i', volumeMounts: own }] }, {});
-  assert.deepEqual([mounted.spec!.volumes, mounted.spec!.containers[0]!.volumeMounts], [undefined, own]);
+test('nothing is mounted where it was declined or is there already', () => {
+  const own = [{ name: 'c', image: 'i', volumeMounts: [{ name: 'mine', mountPath: MOUNT }] }];
+  const pods = [
+    admitted({ automountServiceAccountToken: false }),
+    admitted({}, accountOf({ automountServiceAccountToken: false })),
+    admitted({ containers: own }),
+  ];
+  for (const pod of pods) assert.equal(pod.spec!.volumes, undefined);
+  const asked = admitted({ automountServiceAccountToken: true }, accountOf({ automountServiceAccountToken: false }));
+  assert.equal(asked.spec!.volumes?.length, 1);
 });
 
-test('createServiceAccountAdmission() refuses an account that is not there', () => {
-  assert.throws(
-    () => admit({ serviceAccountName: 'robot' }, undefined),
-    /error looking up service account default\/robot: serviceaccount "robot" not found/,
-  );
+test('a pod of an unknown account is refused', () => {
+  assert.throws(() => admitted({ serviceAccountName: 'robot' }), {
+    code: 403,
+    message: 'pods "p" is forbidden: error looking up service account default/robot: serviceaccount "robot" not found',
+  });
 });
