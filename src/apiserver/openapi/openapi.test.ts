@@ -58,6 +58,21 @@ test('createOpenApi() describes kinds, fields and merge keys', async () => {
   assert.ok(patch.parameters.some((parameter: { name: string }) => parameter.name === 'fieldValidation'));
 });
 
+test('createOpenApi() tells how fields are patched', async () => {
+  const { components, paths } = await get('/openapi/v3/apis/apps/v1');
+  const rows: [string, string, string][] = [
+    ['core.v1.PodSpec', 'containers', 'merge'],
+    ['core.v1.PodSpec', 'volumes', 'merge,retainKeys'],
+    ['apps.v1.DeploymentSpec', 'strategy', 'retainKeys'],
+  ];
+  for (const [type, field, strategy] of rows) {
+    const { properties } = components.schemas[`io.k8s.api.${type}`];
+    assert.equal(properties[field]['x-kubernetes-patch-strategy'], strategy, field);
+  }
+  const collection = paths['/apis/apps/v1/namespaces/{namespace}/deployments'];
+  assert.equal(collection.delete['x-kubernetes-action'], 'deletecollection');
+});
+
 test('createOpenApi() serves version 2 with definitions', async () => {
   const document = await get('/openapi/v2');
   const missing = refsOf(document).filter((ref) => !document.definitions[ref.replace('#/definitions/', '')]);

@@ -24,13 +24,16 @@ export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): Pa
     made.set(path, text);
     return text;
   };
+  let protobuf: Uint8Array | undefined;
   const groupVersions = new Map(registry.map((resource) => [groupPath(resource), resource]));
   return (request) => {
     if (request.method !== 'GET') return undefined;
     const path = request.path.replace(/\/$/, '');
     if (path === '/openapi/v2') {
       const text = document(path, () => documentV2(registry, describe));
-      return request.headers['accept']?.includes(OPENAPI_V2_PROTOBUF) ? protobufAnswer(text) : answer(text);
+      if (!request.headers['accept']?.includes(OPENAPI_V2_PROTOBUF)) return answer(text);
+      protobuf ??= encodeOpenApiV2(JSON.parse(text));
+      return answer(protobuf, OPENAPI_V2_PROTOBUF_ANSWER);
     }
     if (path === '/openapi/v3') return answer(JSON.stringify(indexV3([...groupVersions.keys()])));
     const at = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1] ?? '';
@@ -40,16 +43,8 @@ export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): Pa
   };
 }
 
-function answer(body: string): ApiResponse {
-  return { status: 200, headers: { 'content-type': 'application/json' }, body };
-}
-
-function protobufAnswer(text: string): ApiResponse {
-  return {
-    status: 200,
-    headers: { 'content-type': OPENAPI_V2_PROTOBUF_ANSWER },
-    body: encodeOpenApiV2(JSON.parse(text)),
-  };
+function answer(body: Uint8Array | string, type = 'application/json'): ApiResponse {
+  return { status: 200, headers: { 'content-type': type }, body };
 }
 
 /** `api/v1`, `apis/apps/v1`. */

@@ -43,7 +43,11 @@ function parameter(name: string, version: Version): Schema {
 export function pathsOf(resource: Resource, version: Version): Record<string, unknown> {
   const at = { namespace: resource.namespaced ? '{namespace}' : undefined };
   const operation = (verb: Verb) => operationOf(resource, verb, version);
-  const collection = { get: operation('list'), post: operation('create'), delete: operation('delete') };
+  const collection = {
+    get: operation('list'),
+    post: operation('create'),
+    delete: { ...operation('delete'), 'x-kubernetes-action': 'deletecollection' },
+  };
   const single = {
     get: operation('get'),
     put: operation('update'),

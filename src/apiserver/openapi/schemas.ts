@@ -60,15 +60,25 @@ function fieldSchema(field: FieldSchema, description: string | undefined, option
   const text = description ? { description } : {};
   if (field.shape === 'map') return { ...text, type: 'object', additionalProperties: item };
   if (field.shape === 'list') return { ...text, type: 'array', items: item, ...listMarkers(field) };
-  return '$ref' in item ? { ...text, allOf: [item], default: {} } : { ...text, ...item };
+  return '$ref' in item
+    ? { ...text, allOf: [item], default: {}, ...patchMarkers(field) }
+    : { ...text, ...item, ...patchMarkers(field) };
 }
 
-function listMarkers({ listType, listMapKeys, mergeKey, patchStrategy }: FieldSchema): Schema {
+function listMarkers(field: FieldSchema): Schema {
+  const { listType, listMapKeys } = field;
   return {
     ...(listType ? { 'x-kubernetes-list-type': listType } : {}),
     ...(listMapKeys ? { 'x-kubernetes-list-map-keys': listMapKeys } : {}),
+    ...patchMarkers(field),
+  };
+}
+
+function patchMarkers({ mergeKey, patchStrategy, retainKeys }: FieldSchema): Schema {
+  const strategies = [...(patchStrategy ? [patchStrategy] : []), ...(retainKeys ? ['retainKeys'] : [])];
+  return {
     ...(mergeKey ? { 'x-kubernetes-patch-merge-key': mergeKey } : {}),
-    ...(patchStrategy ? { 'x-kubernetes-patch-strategy': patchStrategy } : {}),
+    ...(strategies.length > 0 ? { 'x-kubernetes-patch-strategy': strategies.join(',') } : {}),
   };
 }
 
