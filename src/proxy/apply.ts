@@ -47,6 +47,17 @@ export class Applier {
     if (changes.size > 0) await this.#divide(changes);
   }
 
+  /**
+   * Replaces everything but what was refused, in one transaction, and then tries that once more: the kernel may hold something
+   * else than what is thought. Rejects when the transaction is refused; then nothing was changed.
+   */
+  async renew(all: Changes): Promise<void> {
+    await this.#transact(
+      this.#options.mode.reset(new Map([...all].filter(([service]) => !this.#refused.has(service)))),
+    );
+    await this.retry();
+  }
+
   /** Tries once more what was refused. */
   async retry(): Promise<void> {
     await this.update(new Map(this.#refused));

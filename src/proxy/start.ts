@@ -25,6 +25,8 @@ export interface ProxyOptions {
   signal: AbortSignal;
 }
 
+/** After so many retries in a row, the kernel may hold something else than what is thought. */
+const RETRIES_TO_RENEW = 3;
 const ZONE = 'topology.kubernetes.io/zone';
 
 /** Keeps the node's rules as Services want them. Resolves after the first complete set; the rules outlive the process. */
@@ -100,7 +102,7 @@ async function replaceAll({ options, map, applier, backoff }: Parts): Promise<vo
 }
 
 async function follow({ options, map, applier, alarm, backoff }: Parts): Promise<void> {
-  const { clock, signal } = options;
+  const { clock, signal, log } = options;
   let cancel: (() => void) | undefined;
   let retries = 0;
   let due = false;
@@ -112,8 +114,9 @@ async function follow({ options, map, applier, alarm, backoff }: Parts): Promise
     await applier.update(map.takeChanges());
     if (due) {
       retries += 1;
-      // Refused again and again: the kernel may hold something else than what is thought.
-      await (retries % 3 === 0 ? applier.replace(map.snapshot()).catch(() => {}) : applier.retry());
+      const renew = () =>
+        applier.renew(map.snapshot()).catch((error: unknown) => log.error('rules were refused', { error }));
+      await (retries % RETRIES_TO_RENEW === 0 ? renew() : applier.retry());
       cancel = undefined;
       due = false;
     }

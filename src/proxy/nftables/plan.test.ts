@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { FakeNft } from '../../host/nft-fake.ts';
+import type { ServicePort } from '../../servicemap/service-port.ts';
+import { Planner } from './plan.ts';
+import { TABLE } from './render.ts';
+
+const ADDRESSES = { clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16', nodeIps: ['10.89.0.11'] };
+
+function port(ip: string, last: readonly number[], more: Partial<ServicePort> = {}): ServicePort {
+  const endpoints = last.map((number) => ({ ip: `10.244.0.${number}`, port: 8080 }));
+  return {
+    key: `default/${ip}:http`,
+    protocol: 'TCP',
+    port: 80,
+    nodePort: 0,
+    clusterIps: [ip],
+    externalIps: [],
+    affinitySeconds: 0,
+    internal: endpoints,
+    external: endpoints,
+    cluster: endpoints,
+    keepSource: false,
+    ...more,
+  };
+}
+
+/** A planner over a fake kernel. */
+class Bench {
+  readonly nft = new FakeNft();
+  readonly planner = new Planner(ADDRESSES);
+
+  async reset(services: Record<string, ServicePort[]> = {}): Promise<void> {
+    const plan = this.planner.reset(new Map(Object.entries(services)));
+    await this.nft.run(plan.commands);
+    plan.commit();
+  }
+
+  async update(services: Record<string, ServicePort[]>) {
+    const plan = this.planner.update(new Map(Object.entries(services)));
+    if (plan.commands !== '') await this.nft.run(plan.commands);
+    plan.commit();
+    return plan;
+  }
+
+  map(name: string): ReadonlyMap<string, string> {
+    return this.nft.tables.get(TABLE)!.maps.get(name)!;
+  }
+
+  /** Frontend → its endpoints, from what the kernel holds. */
+  reachable(): Record<string, string[]> {
+    const found: Record<string, string[]> = {};
+    for (const [key, data] of this.map('endpoints')) {
+      const frontend = key.slice(0, key.lastIndexOf(' . '));
+      found[frontend] = [...(found[frontend] ?? []), data].sort();
+    }
+    return found;
+  }
+}
+
+describe('Planner', () => {
+  it('renders a new Service, a change of one endpoint, and its end', async () => {
+    const bench = new Bench();
+    await bench.reset();
+    const come = await bench.update({ a: [port('10.96.0.1', [1, 2, 3])] });
+    assert.equal(
+      come.commands,
+      `add chain ip sampan internal-3
+flush chain ip sampan internal-3
+add rule ip sampan internal-3 meta mark set numgen random mod 3 offset 65536 meta l4proto { tcp, udp, sctp } dnat ip to ip daddr . meta l4proto . th dport . meta mark map @endpoints
+add element ip sampan services { 10.96.0.1 . tcp . 80 : goto internal-3 }
+add element ip sampan endpoints { 10.96.0.1 . tcp . 80 . 0x00010000 : 10.244.0.1 . 8080, 10.96.0.1 . tcp . 80 . 0x00010001 : 10.244.0.2 . 8080, 10.96.0.1 . tcp . 80 . 0x00010002 : 10.244.0.3 . 8080 }
+add element ip sampan hairpins { 10.244.0.1 . 10.244.0.1, 10.244.0.2 . 10.244.0.2, 10.244.0.3 . 10.244.0.3 }
+`,
+    );
+    const change = await bench.update({ a: [port('10.96.0.1', [1, 3, 4])] });
+    assert.equal(
+      change.commands,
+      `delete element ip sampan endpoints { 10.96.0.1 . tcp . 80 . 0x00010001 : 10.244.0.2 . 8080 }
+delete element ip sampan hairpins { 10.244.0.2 . 10.244.0.2 }
+add element ip sampan endpoints { 10.96.0.1 . tcp . 80 . 0x00010001 : 10.244.0.4 . 8080 }
+add element ip sampan hairpins { 10.244.0.4 . 10.244.0.4 }
+`,
+    );
+    await bench.update({ a: [] });
+    for (const name of ['services', 'endpoints', 'hairpins', 'refused']) assert.equal(bench.map(name).size, 0, name);
+  });
+
+  it('says nothing when nothing changed', async () => {
+    const bench = new Bench();
+    await bench.reset({ a: [port('10.96.0.1', [1])] });
+    assert.equal((await bench.update({ a: [port('10.96.0.1', [1])] })).commands, '');
+  });
+
+  it('moves one endpoint at most when one of many goes', async () => {
+    const bench = new Bench();
+    const many = Array.from({ length: 200 }, (_, index) => index + 1);
+    await bench.reset({ a: [port('10.96.0.1', many)] });
+    const { commands } = await bench.update({
+      a: [
+        port(
+          '10.96.0.1',
+          many.filter((number) => number !== 7),
+        ),
+      ],
+    });
+    assert.equal(commands.match(/10\.96\.0\.1 \. tcp \. 80 \. 0x/g)?.length, 3);
+  });
+
+  it('an endpoint of two Services stays known as a possible client until both are gone', async () => {
+    const bench = new Bench();
+    await bench.reset({ a: [port('10.96.0.1', [1])], b: [port('10.96.0.2', [1])] });
+    await bench.update({ a: [] });
+    assert.equal(bench.map('hairpins').size, 1);
+    await bench.update({ b: [] });
+    assert.equal(bench.map('hairpins').size, 0);
+  });
+
+  it('a transaction that was not committed is planned again', async () => {
+    const bench = new Bench();
+    await bench.reset();
+    const changes = new Map([['a', [port('10.96.0.1', [1])]]]);
+    const first = bench.planner.update(changes);
+    assert.equal(bench.planner.update(changes).commands, first.commands);
+  });
+
+  it('who has an address keeps it; who waits for it gets it when it is free', async () => {
+    const bench = new Bench();
+    const external = (last: number) => port(`10.96.0.${last}`, [last], { externalIps: ['192.0.2.1'] });
+    const frontend = '192.0.2.1 . tcp . 80';
+    await bench.reset({ a: [external(1)] });
+    const { conflicts } = await bench.update({ b: [external(2)] });
+    assert.deepEqual(conflicts, [{ service: 'b', owner: 'a', frontend }]);
+    assert.deepEqual(bench.reachable()[frontend], ['10.244.0.1 . 8080']);
+    assert.deepEqual(bench.reachable()['10.96.0.2 . tcp . 80'], ['10.244.0.2 . 8080']);
+    assert.deepEqual((await bench.update({ a: [] })).conflicts, []);
+    assert.deepEqual(bench.reachable()[frontend], ['10.244.0.2 . 8080']);
+  });
+
+  it('an address goes from one Service to another in one transaction', async () => {
+    const bench = new Bench();
+    await bench.reset({ a: [port('10.96.0.1', [1])] });
+    await bench.update({ b: [port('10.96.0.1', [2])], a: [] });
+    assert.deepEqual(bench.reachable(), { '10.96.0.1 . tcp . 80': ['10.244.0.2 . 8080'] });
+  });
+
+  it('names UDP flows that lead nowhere, and only those', async () => {
+    const bench = new Bench();
+    const udp = (...last: number[]) => [port('10.96.0.1', last, { protocol: 'UDP' })];
+    await bench.reset({ a: udp(1, 2, 3), b: [port('10.96.0.2', [1])] });
+    const { staleFlows } = await bench.update({ a: udp(2, 3), b: [] });
+    const flow = { frontendIp: '10.96.0.1', frontendPort: 80, endpointIp: '10.244.0.1', endpointPort: 8080 };
+    assert.deepEqual(staleFlows, [flow]);
+  });
+
+  it('with affinity, an endpoint keeps its number while others come and go', async () => {
+    const bench = new Bench();
+    const sticky = (...last: number[]) => [port('10.96.0.1', last, { affinitySeconds: 60 })];
+    const slotOf = (ip: string) => [...bench.map('endpoints')].find(([, data]) => data === `${ip} . 8080`)?.[0];
+    await bench.reset({ a: sticky(1, 2, 3) });
+    const before = slotOf('10.244.0.3');
+    await bench.update({ a: sticky(3, 4) });
+    assert.equal(slotOf('10.244.0.3'), before);
+    assert.equal(bench.map('stays').size, 2);
+    assert.equal(bench.map('slots').size, 2);
+    assert.deepEqual([...bench.map('slots').values()].sort(), [...bench.map('stays').keys()].map(last).sort());
+  });
+
+  it('any changes lead to what a start from nothing would', async () => {
+    const service = fc.record({
+      last: fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 4 }),
+      node: fc.constantFrom(0, 30_001, 30_002),
+      affinity: fc.constantFrom(0, 60),
+    });
+    const step = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.option(service), { minKeys: 1 });
+    const portsOf = (name: string, wanted: (typeof service extends fc.Arbitrary<infer T> ? T : never) | null) => {
+      if (!wanted) return [];
+      const offset = { a: 0, b: 10, c: 20 }[name]!;
+      const more = { nodePort: wanted.node && wanted.node + offset, affinitySeconds: wanted.affinity };
+      return [port(`10.96.0.${offset}`, wanted.last, more)];
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+        const [stepped, fresh] = [new Bench(), new Bench()];
+        await stepped.reset();
+        for (const services of steps)
+          await stepped.update(
+            Object.fromEntries(Object.entries(services).map(([key, one]) => [key, portsOf(key, one)])),
+          );
+        const end = Object.assign({}, ...steps) as (typeof steps)[number];
+        await fresh.reset(Object.fromEntries(Object.entries(end).map(([key, one]) => [key, portsOf(key, one)])));
+        assert.deepEqual(stepped.reachable(), fresh.reachable());
+        for (const name of ['services', 'outside', 'refused', 'hairpins'])
+          assert.deepEqual(new Map([...stepped.map(name)].sort()), new Map([...fresh.map(name)].sort()), name);
+        for (const name of ['slots', 'stays']) assert.equal(stepped.map(name).size, fresh.map(name).size);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+function last(key: string): string {
+  return key.slice(key.lastIndexOf(' ') + 1);
+}
