@@ -5,7 +5,8 @@ import type { Protocol } from '../servicemap/service-port.ts';
  * What every mode of the proxy has to do with packets, whatever it renders. The same rows are run against a model of the
  * rules and against the kernel with real packets.
  *
- * The cluster of all rows: `pod-a` and `pod-b` on this node, `pod-c` on another one, and a machine outside.
+ * The cluster of all rows: `pod-a` and `pod-b` on this node, and `host-pod` in its network; `pod-c` on another node; a machine
+ * outside.
  */
 export const world = {
   nodeName: 'node-1',
@@ -14,7 +15,7 @@ export const world = {
   outsideIp: '10.89.0.1',
   clusterCidr: '10.244.0.0/16',
   serviceCidr: '10.96.0.0/16',
-  pods: { 'pod-a': '10.244.1.2', 'pod-b': '10.244.1.3', 'pod-c': '10.244.2.2' },
+  pods: { 'pod-a': '10.244.1.2', 'pod-b': '10.244.1.3', 'pod-c': '10.244.2.2', 'host-pod': '10.89.0.11' },
 } as const;
 
 export type PodName = keyof typeof world.pods;
@@ -116,6 +117,19 @@ export const contract: readonly ContractCase[] = [
     services: [service('hairpin', { clusterIP: '10.96.1.2' })],
     slices: [slice('hairpin', ['pod-a'])],
     flows: flows('10.96.1.2', 80, { 'pod-a': asNode('pod-a'), 'pod-b': asClient('pod-a') }),
+  },
+  {
+    name: 'an endpoint in the network of the node itself sees every client',
+    services: [service('host', { clusterIP: '10.96.1.18', internalTrafficPolicy: 'Local', nodePort: 30018 })],
+    slices: [slice('host', ['host-pod'])],
+    flows: [
+      ...flows('10.96.1.18', 80, {
+        'pod-a': asClient('host-pod'),
+        node: asClient('host-pod'),
+        outside: asClient('host-pod'),
+      }),
+      ...flows(nodeIp, 30018, { 'pod-a': asClient('host-pod'), node: asClient('host-pod') }),
+    ],
   },
   {
     name: 'UDP',

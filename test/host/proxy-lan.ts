@@ -68,7 +68,12 @@ export class ProxyLan {
     for (const source of ['node', 'other-node', 'outside'] as const) await setSysctls(this.netns(source), SYSCTLS);
     for (const [source, lines] of network((name) => this.netns(name))) await ipBatch(lines, this.netns(source));
     for (const source of SOURCES) this.#peers.set(source, new Peer(this.netns(source)));
-    await Promise.all([this.serve('pod-a', 'pod-a'), this.serve('pod-b', 'pod-b'), this.serve('other-node', 'pod-c')]);
+    await Promise.all([
+      this.serve('node', 'host-pod'),
+      this.serve('pod-a', 'pod-a'),
+      this.serve('pod-b', 'pod-b'),
+      this.serve('other-node', 'pod-c'),
+    ]);
   }
 
   peer(source: Source): Peer {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { FakeNft } from '../../host/nft-fake.ts';
@@ -24,6 +25,10 @@ function port(ip: string, last: readonly number[], more: Partial<ServicePort> = 
     keepSource: false,
     ...more,
   };
+}
+
+function elsewhere(ip: string): ServicePort {
+  return port(ip, [7], { internal: [], external: [], keepSource: true, nodePort: 30004 });
 }
 
 /** A planner over a fake kernel. */
@@ -60,31 +65,27 @@ class Bench {
 }
 
 describe('Planner', () => {
-  it('renders a new Service, a change of one endpoint, and its end', async () => {
+  // Rewritten by `node --test --test-update-snapshots src/proxy/nftables/plan.test.ts`.
+  it('renders the empty table, Services, changes of endpoints, and the end', async (t) => {
     const bench = new Bench();
+    const udp = { protocol: 'UDP', port: 53 } as const;
+    const steps: [string, Record<string, ServicePort[]>][] = [
+      ['A Service with three endpoints comes.', { a: [port('10.96.0.1', [1, 2, 3])] }],
+      ['One of its endpoints is replaced.', { a: [port('10.96.0.1', [1, 3, 4])] }],
+      ['The first of three endpoints goes: the last takes its place.', { a: [port('10.96.0.1', [3, 4])] }],
+      ['A Service without endpoints comes.', { b: [port('10.96.0.2', [], udp)] }],
+      ['It gets one, and a node port.', { b: [port('10.96.0.2', [5], { ...udp, nodePort: 30053 })] }],
+      ['A Service with client affinity comes.', { c: [port('10.96.0.3', [6], { affinitySeconds: 10_800 })] }],
+      ['A Service comes whose endpoint is elsewhere, with both policies Local.', { d: [elsewhere('10.96.0.4')] }],
+      ['All of them go.', { a: [], b: [], c: [], d: [] }],
+    ];
+    const texts = [`The start.\n\n${bench.planner.reset(new Map()).commands}`];
     await bench.reset();
-    const come = await bench.update({ a: [port('10.96.0.1', [1, 2, 3])] });
-    assert.equal(
-      come.commands,
-      `add chain ip sampan internal-3
-flush chain ip sampan internal-3
-add rule ip sampan internal-3 meta mark set numgen random mod 3 offset 65536 meta l4proto { tcp, udp, sctp } dnat ip to ip daddr . meta l4proto . th dport . meta mark map @endpoints
-add element ip sampan services { 10.96.0.1 . tcp . 80 : goto internal-3 }
-add element ip sampan endpoints { 10.96.0.1 . tcp . 80 . 0x00010000 : 10.244.0.1 . 8080, 10.96.0.1 . tcp . 80 . 0x00010001 : 10.244.0.2 . 8080, 10.96.0.1 . tcp . 80 . 0x00010002 : 10.244.0.3 . 8080 }
-add element ip sampan hairpins { 10.244.0.1 . 10.244.0.1, 10.244.0.2 . 10.244.0.2, 10.244.0.3 . 10.244.0.3 }
-`,
-    );
-    const change = await bench.update({ a: [port('10.96.0.1', [1, 3, 4])] });
-    assert.equal(
-      change.commands,
-      `delete element ip sampan endpoints { 10.96.0.1 . tcp . 80 . 0x00010001 : 10.244.0.2 . 8080 }
-delete element ip sampan hairpins { 10.244.0.2 . 10.244.0.2 }
-add element ip sampan endpoints { 10.96.0.1 . tcp . 80 . 0x00010001 : 10.244.0.4 . 8080 }
-add element ip sampan hairpins { 10.244.0.4 . 10.244.0.4 }
-`,
-    );
-    await bench.update({ a: [] });
-    for (const name of ['services', 'endpoints', 'hairpins', 'refused']) assert.equal(bench.map(name).size, 0, name);
+    for (const [title, services] of steps) texts.push(`${title}\n\n${(await bench.update(services)).commands}`);
+    for (const [name, map] of bench.nft.tables.get(TABLE)!.maps) assert.equal(map.size, 0, name);
+    t.assert.fileSnapshot(texts.join(`\n${'-'.repeat(80)}\n`), join(import.meta.dirname, 'cases', 'transactions.txt'), {
+      serializers: [(text: string) => text],
+    });
   });
 
   it('says nothing when nothing changed', async () => {

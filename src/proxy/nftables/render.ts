@@ -68,7 +68,7 @@ function renderHooks({ clusterCidr, serviceCidr }: Pick<ProxyAddresses, 'cluster
     hook('prerouting', 'nat', 'dstnat', [`${fromOutside} ${FRONTEND} vmap @outside`, `${FRONTEND} vmap @services`]),
     hook('output', 'nat', '-100', [`${FRONTEND} vmap @services`]),
     hook('postrouting', 'nat', 'srcnat', [
-      'ct status dnat ip saddr . ip daddr @hairpins masquerade fully-random',
+      `ct status dnat ip saddr . ip daddr @hairpins ${notOurs} masquerade fully-random`,
       `ct status dnat ${marked('external')} ${notOurs} masquerade fully-random`,
       `ct status dnat ${marked('internal')} ${fromOutside} masquerade fully-random`,
     ]),

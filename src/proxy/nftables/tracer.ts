@@ -50,7 +50,7 @@ export function trace(packet: Packet, options: TraceOptions): Fate {
   const state: State = { options, source, destination, port, protocol, mark: 0, translated: false, masqueraded: false };
   const first = runHook(state, ownProcess ? 'output' : 'prerouting');
   if (first !== 'accept') return first;
-  if (!state.translated && options.localIps.includes(state.destination)) return deliver(state, 'input', 'here');
+  if (!ownProcess && options.localIps.includes(state.destination)) return deliver(state, 'input', 'here');
   if (!ownProcess) {
     const verdict = runHook(state, 'forward');
     if (verdict !== 'accept') return verdict;
