@@ -94,14 +94,34 @@ describe('proxy with real packets', { skip: whyNot() ?? false, timeout: 120_000 
     });
   }
 
-  it('openConntrack: a UDP client moves on when its endpoint is gone', async () => {
-    const [service] = contract.flatMap(({ services }) => services).filter((one) => one.metadata.name === 'udp');
-    const [slice] = contract.flatMap(({ slices }) => slices).filter((one) => one.metadata.name === 'udp-1');
-    const to = service!.spec!.clusterIPs![0]!;
+  /** A Service of the contract with some of its endpoints. */
+  const served = (name: string) => {
+    const service = contract.flatMap(({ services }) => services).find(({ metadata }) => metadata.name === name)!;
+    const slice = contract.flatMap(({ slices }) => slices).find(({ metadata }) => metadata.name === `${name}-1`)!;
     const only = (...pods: (keyof typeof world.pods)[]) => ({
-      ...slice!,
-      endpoints: slice!.endpoints!.filter(({ addresses }) => pods.some((pod) => world.pods[pod] === addresses[0])),
+      ...slice,
+      endpoints: slice.endpoints!.filter(({ addresses }) => pods.some((pod) => world.pods[pod] === addresses[0])),
     });
+    return { slice, to: service.spec!.clusterIPs![0]!, only };
+  };
+
+  it('a client that stays with an endpoint moves on when it is gone, and then stays there', async () => {
+    const { slice, to, only } = served('sticky');
+    const flow: Flow = { from: 'pod-a', to, port: 80, protocol: 'TCP', expect: 'reject' };
+    const own = world.pods['pod-a'];
+    for (const [pods, answer] of [
+      [['pod-b'], `${world.pods['pod-b']} ${own}`],
+      [['pod-c'], `${world.pods['pod-c']} ${own}`],
+      [['pod-b', 'pod-c'], `${world.pods['pod-c']} ${own}`],
+    ] as const) {
+      map.setSlice(only(...pods), slice);
+      await apply(planner.update(map.takeChanges()));
+      assert.deepEqual(await hear(flow, ['nobody']), [answer]);
+    }
+  });
+
+  it('openConntrack: a UDP client moves on when its endpoint is gone', async () => {
+    const { slice, to, only } = served('udp');
     const answer = () =>
       lan
         .peer('pod-a')
