@@ -52,6 +52,37 @@ describe('nftables keeps the contract', () => {
     });
 });
 
+it('session affinity: a client moves on when its endpoint is gone, and then stays there', async () => {
+  const nft = new FakeNft();
+  const planner = new Planner(ADDRESSES);
+  const map = new ServiceMap({ name: world.nodeName });
+  const sticky = contract.find(({ services: [first] }) => first?.metadata.name === 'sticky')!;
+  const [slice] = sticky.slices;
+  const affinity = new Map<string, string>();
+  map.setService(sticky.services[0]!);
+  await nft.run(planner.reset(new Map()).commands);
+  for (const [pods, expected] of [
+    [['pod-b'], 'pod-b'],
+    [['pod-c'], 'pod-c'],
+    [['pod-b', 'pod-c'], 'pod-c'],
+  ] as const) {
+    const wanted = new Set<string>(pods.map((pod) => world.pods[pod]));
+    map.setSlice(
+      { ...slice!, endpoints: slice!.endpoints!.filter(({ addresses }) => wanted.has(addresses[0]!)) },
+      slice,
+    );
+    const plan = planner.update(map.takeChanges());
+    await nft.run(plan.commands);
+    plan.commit();
+    for (let choice = 0; choice < CHOICES; choice++) {
+      const packet = { source: '10.244.1.2', destination: '10.96.1.17', port: 80, protocol: 'tcp', ownProcess: false };
+      const table = nft.tables.get(TABLE)!;
+      const fate = trace(packet, { table, localIps: [], choose: (count) => choice % count, affinity });
+      assert.deepEqual(fate, { to: world.pods[expected], port: PORTS.TCP, masqueraded: false });
+    }
+  }
+});
+
 describe('trace', () => {
   const packet = { source: '10.244.1.2', destination: '10.96.0.1', port: 1, protocol: 'tcp', ownProcess: false };
   const options = { localIps: [], choose: () => 0, affinity: new Map() };

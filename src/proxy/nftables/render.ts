@@ -120,6 +120,8 @@ function stickyChain(policy: Policy, count: number): Chain {
       'meta mark set 0x0',
       `meta mark set ip saddr . ${FRONTEND} map @affinity`,
       `${FRONTEND} . meta mark vmap @stays`,
+      // The kernel renews an element's time, but never its data.
+      `delete @affinity { ip saddr . ${FRONTEND} : meta mark }`,
       pickIndex(policy, count),
       `meta mark set ${FRONTEND} . meta mark map @slots`,
       `${FRONTEND} . meta mark vmap @stays`,

@@ -145,7 +145,17 @@ const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecAr
   [
     statement(`update @affinity \\{ ip saddr \\. ${FRONTEND} timeout \\d+s : meta mark \\}`),
     (state) => {
-      state.options.affinity.set(`${state.source} . ${frontend(state)}`, hex(state.mark));
+      const { affinity } = state.options;
+      const key = `${state.source} . ${frontend(state)}`;
+      // As in the kernel: what is there gets more time, but keeps its data.
+      if (!affinity.has(key)) affinity.set(key, hex(state.mark));
+      return 'next';
+    },
+  ],
+  [
+    statement(`delete @affinity \\{ ip saddr \\. ${FRONTEND} : meta mark \\}`),
+    (state) => {
+      state.options.affinity.delete(`${state.source} . ${frontend(state)}`);
       return 'next';
     },
   ],
