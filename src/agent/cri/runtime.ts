@@ -23,6 +23,7 @@ export interface Runtime {
   /** Resolves with the address of a streaming endpoint. */
   exec(request: cri.StreamRequest & { cmd: readonly string[] }): Promise<string>;
   attach(request: cri.StreamRequest): Promise<string>;
+  portForward(sandboxId: string, port: number): Promise<string>;
   /** After its log file was moved away. */
   reopenContainerLog(id: string): Promise<void>;
   imageStatus(image: string): Promise<cri.Image | undefined>;
@@ -81,6 +82,7 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
     exec: async (request) => (await call('Exec', { ...request }))['url'] as string,
     attach: async (request) => (await call('Attach', { ...request }))['url'] as string,
     reopenContainerLog: async (id) => void (await call('ReopenContainerLog', { container_id: id })),
+    portForward: async (id, port) => (await call('PortForward', { pod_sandbox_id: id, port: [port] }))['url'] as string,
     imageStatus: async (image) => (await call('ImageStatus', { image: { image } }))['image'] as cri.Image | undefined,
     pullImage: async (image) => (await call('PullImage', { image: { image } }, PULL_TIMEOUT_MS))['image_ref'] as string,
     listImages: async () => (await call('ListImages', {}))['images'] as cri.Image[],

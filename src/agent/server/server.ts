@@ -8,11 +8,11 @@ import { ApiError, badRequest, notFound } from '../../api/errors.ts';
 import { pods } from '../../api/kinds/pod.ts';
 import type { Pod } from '../../api/types.ts';
 import type { ContainerStatus } from '../cri/types.ts';
-import { newest, observePod } from '../observe.ts';
+import { newest, observePod, readySandbox } from '../observe.ts';
 import type { AgentOptions } from '../options.ts';
 import { podLogDir } from '../pod-memory.ts';
 import { readLog } from './logs.ts';
-import { bridgeStream } from './stream.ts';
+import { bridgePort, bridgeStream } from './stream.ts';
 
 export const AGENT_PORT = 10250;
 
@@ -180,6 +180,11 @@ async function upgrade({ options, sockets, request, socket, head }: UpgradeCall)
 
 async function streamUrl(options: AgentOptions, call: Call): Promise<string> {
   const observed = await observePod(options.runtime, call.pod.metadata.uid!);
+  if (call.action === 'portForward') {
+    const sandbox = readySandbox(observed);
+    if (!sandbox) throw new ApiError('InternalError', 'the pod is not running');
+    return options.runtime.portForward(sandbox.id, portNumber(call.query));
+  }
   const status = newest(observed, call.container);
   if (status?.state !== 'CONTAINER_RUNNING') {
     throw new ApiError('InternalError', `container not found ("${call.container}")`);
@@ -188,6 +193,13 @@ async function streamUrl(options: AgentOptions, call: Call): Promise<string> {
   if (call.action === 'exec') return options.runtime.exec({ ...request, cmd: call.query.getAll('command') });
   if (call.action === 'attach') return options.runtime.attach(request);
   throw notFound({ group: '', plural: 'paths' }, call.action);
+}
+
+function portNumber(query: URLSearchParams): number {
+  const port = numberOf(query, 'port') ?? 0;
+  if (port < 1 || port > 65_535)
+    throw badRequest(`port: Invalid value: ${query.get('port')}: must be between 1 and 65535, inclusive`);
+  return port;
 }
 
 function flagsOf(query: URLSearchParams) {
@@ -205,7 +217,8 @@ interface Session {
 
 async function run({ options, call, url, webSocket }: Session): Promise<void> {
   try {
-    await bridgeStream(webSocket, url, flagsOf(call.query));
+    if (call.action === 'portForward') await bridgePort(webSocket, url, portNumber(call.query));
+    else await bridgeStream(webSocket, url, flagsOf(call.query));
   } catch (error) {
     options.log.warn('stream failed', { pod: call.pod.metadata.name, action: call.action, error });
     webSocket.send(Buffer.concat([Buffer.from([3]), Buffer.from(toStatus(error))]));

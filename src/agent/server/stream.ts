@@ -39,14 +39,33 @@ export async function bridgeStream(socket: WebSocket, url: string, flags: Stream
   client.close();
 }
 
+const PORT_FORWARD_PROTOCOL = 'portforward.k8s.io';
+
+/** Joins a WebSocket to one connection to a port in a pod: channel 0 to it, 1 from it, 3 what went wrong. */
+export async function bridgePort(socket: WebSocket, url: string, port: number): Promise<void> {
+  socket.pause();
+  const client = new SpdyClient({ transport: await upgradeToSpdy(url, PORT_FORWARD_PROTOCOL) });
+  socket.once('close', () => client.close());
+  const headers = { port: String(port), requestid: '0' };
+  const error = await client.open({ ...headers, streamtype: 'error' });
+  error.end();
+  const data = await client.open({ ...headers, streamtype: 'data' });
+  socket.on('message', (message: Buffer) => onMessage(socket, message, { error, stdin: data }));
+  socket.resume();
+  const [failure] = await Promise.all([readAll(error), pump(data, { socket, channel: CHANNEL.stdout })]);
+  if (failure.length > 0) socket.send(frame(CHANNEL.error, failure));
+  socket.close(1000);
+  client.close();
+}
+
 /** The runtime tells how each session ended; without that, nobody knows. */
 const CUT_OFF = Buffer.from(
   JSON.stringify(new ApiError('InternalError', 'the stream to the container runtime was cut off').toStatus()),
 );
 
-function upgradeToSpdy(url: string): Promise<Duplex> {
+function upgradeToSpdy(url: string, protocol = PROTOCOL): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': PROTOCOL };
+    const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol };
     const request = httpRequest(url, { method: 'POST', headers });
     request.on('upgrade', (_response, socket, head) => {
       if (head.length > 0) socket.unshift(head);
