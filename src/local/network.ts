@@ -67,6 +67,9 @@ const NODE_SYSCTLS = {
   // Answers to translated connections may come in on another link than the one that leads back.
   'net/ipv4/conf/all/rp_filter': 0,
   'net/ipv4/conf/default/rp_filter': 0,
+  // A redirect to a pod that reached itself would use up the rate of the errors that refuse its next packets.
+  'net/ipv4/conf/all/send_redirects': 0,
+  'net/ipv4/conf/default/send_redirects': 0,
 };
 
 /** Makes what is missing of a cluster's network. The machine's own namespace gets no link and no address. */
