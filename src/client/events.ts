@@ -28,26 +28,32 @@ export interface EventRecorderOptions {
 }
 
 const REMEMBERED = 1000;
+/** Events that wait for a server; more are dropped. */
+const WAITING = 10_000;
 
 /** Writes `core/v1` Events. */
 export function createEventRecorder(recorder: EventRecorderOptions): EventRecorder {
   const options: Writer = { ...recorder, nextSuffix: uniqueSuffixes(recorder.clock) };
   const written = new Map<string, Event>();
   let last: Promise<void> = Promise.resolve();
+  let waiting = 0;
   return {
     record(object, event) {
+      if (waiting === WAITING) return options.log.warn('event was dropped', { reason: event.reason });
+      waiting++;
+      const occurrence = { object, event, time: timestamp(recorder.clock.now()) };
       const key = JSON.stringify([object.metadata.uid, event]);
       const write = async () => {
         const known = written.get(key);
-        const stored = known
-          ? await raise(options, known, { object, event })
-          : await create(options, { object, event });
+        const stored = known ? await raise(options, known, occurrence) : await create(options, occurrence);
+        written.delete(key);
         written.set(key, stored);
         if (written.size > REMEMBERED) written.delete(written.keys().next().value!);
       };
       last = last
         .then(write)
-        .catch((error) => options.log.warn('event was not written', { reason: event.reason, error }));
+        .catch((error) => options.log.warn('event was not written', { reason: event.reason, error }))
+        .finally(() => waiting--);
     },
   };
 }
@@ -59,11 +65,13 @@ interface Writer extends EventRecorderOptions {
 interface Occurrence {
   readonly object: KubeObject;
   readonly event: RecordedEvent;
+  /** When it happened; it may be written later. */
+  readonly time: string;
 }
 
 async function raise(options: Writer, known: Event, occurrence: Occurrence): Promise<Event> {
   const count = (known.count ?? 1) + 1;
-  const body = { count, lastTimestamp: timestamp(options.clock.now()) };
+  const body = { count, lastTimestamp: occurrence.time };
   const { name, namespace } = known.metadata;
   try {
     return await options.client.patch(events, { name, namespace }, { type: 'merge', body });
@@ -73,9 +81,8 @@ async function raise(options: Writer, known: Event, occurrence: Occurrence): Pro
   }
 }
 
-function create(options: Writer, { object, event }: Occurrence): Promise<Event> {
+function create(options: Writer, { object, event, time }: Occurrence): Promise<Event> {
   const { name, namespace = 'default', uid, resourceVersion } = object.metadata;
-  const time = timestamp(options.clock.now());
   const { apiVersion, kind } = object;
   return options.client.create(events, {
     metadata: { name: `${name.slice(0, 200)}.${options.nextSuffix()}`, namespace },

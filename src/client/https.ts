@@ -13,6 +13,12 @@ export interface Connection {
   token?: string;
 }
 
+/** A server that has not said anything for so long is gone; requests with a signal end when their caller says so. */
+const SILENCE_MS = 60_000;
+
+/** How soon a connection whose other end is gone is noticed begins with this pause. */
+const PROBE_MS = 30_000;
+
 /** Requests over keep-alive HTTPS connections. */
 export function httpsTransport(connection: Connection): Transport {
   const { server, ca, cert, key, token } = connection;
@@ -32,6 +38,8 @@ export function httpsTransport(connection: Connection): Transport {
         });
       });
       request.on('error', reject);
+      request.on('socket', (socket) => socket.setKeepAlive(true, PROBE_MS));
+      if (!signal) request.setTimeout(SILENCE_MS, () => request.destroy(new Error('the server does not answer')));
       request.end(body);
     });
 }

@@ -109,3 +109,38 @@ test('createInformers() lists again when its place is gone, and tells only the d
   assert.deepEqual(seen.slice(3).sort(), ['added new=1', 'deleted removed=1', 'updated changed=2']);
   abort.abort();
 });
+
+test('createInformers() tells the end of an object whose name another has taken meanwhile', async () => {
+  const { line, client, informers, seen, until, put, abort } = await start();
+  await put('a', '1');
+  await informers.whenSynced();
+  await until(() => seen.length === 1);
+  line.failure = new ApiError('Expired', 'too old resource version');
+  line.cut();
+  await client.delete(configMaps, { name: 'a', namespace: 'default' });
+  await put('a', '2');
+  await until(() => seen.length === 3);
+  line.failure = undefined;
+  assert.deepEqual(seen, ['added a=1', 'deleted a=1', 'added a=2']);
+  abort.abort();
+});
+
+test('createInformers() pauses between watches that tell nothing', async () => {
+  const clock = new FakeClock();
+  const { transport } = await startTestServer({ clock });
+  let watches = 0;
+  const abort = new AbortController();
+  const closing: Transport = async (request) => {
+    if (!request.path.includes('watch=')) return transport(request);
+    watches++;
+    return { status: 200, headers: {}, body: (async function* () {})() };
+  };
+  const options = { client: createClient(closing), clock, log: silentLogger, random: () => 1, signal: abort.signal };
+  await createInformers(options).of(configMaps).whenSynced();
+  for (let i = 0; i < 100; i++) await turn();
+  assert.equal(watches, 1);
+  clock.advance(50);
+  for (let i = 0; i < 100; i++) await turn();
+  assert.equal(watches, 2);
+  abort.abort();
+});

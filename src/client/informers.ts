@@ -85,14 +85,14 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     while (!signal.aborted) {
       try {
         if (this.#resourceVersion === undefined) await this.#relist();
-        await this.#follow();
-        this.#backoff.reset();
+        // A watch that ends well is followed by the next at once, unless it told nothing: that could go on for ever.
+        if (await this.#follow()) continue;
       } catch (error) {
         if (signal.aborted) break;
         if (isGone(error)) this.#resourceVersion = undefined;
         else log.warn('watch failed', { resource: this.resource.plural, error });
-        await sleep(clock, this.#backoff.next(), signal).catch(() => {});
       }
+      await sleep(clock, this.#backoff.next(), signal).catch(() => {});
     }
     this.#listeners.clear();
   }
@@ -115,12 +115,16 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     this.#first.resolve();
   }
 
-  async #follow(): Promise<void> {
+  /** One watch to its end; answers whether it told anything. */
+  async #follow(): Promise<boolean> {
     const options = { ...this.#filter, resourceVersion: this.#resourceVersion, allowWatchBookmarks: true };
+    let told = false;
     for await (const event of this.#options.client.watch(this.resource, options, this.#options.signal)) {
       this.#apply(event);
       this.#backoff.reset();
+      told = true;
     }
+    return told;
   }
 
   #apply({ type, object }: WatchEvent<T>): void {
@@ -131,8 +135,13 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   }
 
   #store(key: string, object: T): void {
-    const old = this.#objects.get(key);
+    let old = this.#objects.get(key);
     if (old?.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    if (old && old.metadata.uid !== object.metadata.uid) {
+      // Its end was missed: another object has the name now.
+      this.#remove(key, old);
+      old = undefined;
+    }
     this.#objects.set(key, object);
     const namespace = object.metadata.namespace ?? '';
     const peers = this.#byNamespace.get(namespace) ?? new Map<string, T>();

@@ -1,6 +1,6 @@
 import { ApiError, type Status, type StatusReason } from '../api/errors.ts';
 import { apiVersion, type Resource, resourcePath } from '../api/resource.ts';
-import type { KubeObject } from '../api/types.ts';
+import type { KubeList, KubeObject } from '../api/types.ts';
 import type { Client, DeleteOptions, ListOptions, ObjectKey, PatchType, WatchEvent, WatchOptions } from './client.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
@@ -19,11 +19,11 @@ export function createClient(transport: Transport): Client {
   };
   return {
     get: (resource, key) => json({ method: 'GET', path: resourcePath(resource, key) }) as never,
-    list: (resource, options = {}) =>
-      json({
-        method: 'GET',
-        path: `${resourcePath(resource, { namespace: options.namespace })}${queryOf(options)}`,
-      }) as never,
+    list: async <T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}) => {
+      const path = `${resourcePath(resource, { namespace: options.namespace })}${queryOf(options)}`;
+      const list = (await json({ method: 'GET', path })) as KubeList<T>;
+      return { ...list, items: (list.items ?? []).map((item) => typed(resource, item)) };
+    },
     create: (resource, object) => {
       const path = resourcePath(resource, { namespace: object.metadata.namespace });
       return json({
@@ -66,6 +66,11 @@ const PATCH_TYPES: Record<PatchType, string> = {
   strategic: 'application/strategic-merge-patch+json',
   apply: 'application/apply-patch+yaml',
 };
+
+/** Some servers leave out of a list's items what the list itself says. */
+function typed<T extends KubeObject>(resource: Resource<T>, item: T): T {
+  return item.kind ? item : { ...item, apiVersion: apiVersion(resource), kind: resource.kind };
+}
 
 function withType(resource: Pick<Resource, 'group' | 'version' | 'kind'>, object: object): object {
   return { ...object, apiVersion: apiVersion(resource), kind: resource.kind };

@@ -1,3 +1,4 @@
+import { isConflict } from '../api/errors.ts';
 import { type Backoff, createBackoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
@@ -123,7 +124,12 @@ class Loop implements Controller {
     if (error instanceof Terminal) return log.error('reconcile failed for good', { controller: name, key, error });
     const backoff = this.#backoffs.get(key) ?? createBackoff({ firstMs: 10, maxMs: 30_000, random });
     this.#backoffs.set(key, backoff);
-    log.warn('reconcile failed', { controller: name, key, error: (error as Error)?.message ?? String(error) });
+    // A conflict only says that the cache was behind.
+    if (!isConflict(error)) log.warn('reconcile failed', { controller: name, key, error: messageOf(error) });
     this.enqueueAfter(key, backoff.next());
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
