@@ -16,6 +16,8 @@ export interface Informer<T extends KubeObject> {
   /** True once the first list is complete. Before that, answer "not ready", never "not found". */
   readonly synced: boolean;
   whenSynced(): Promise<void>;
+  /** How far the cache has come: every change up to this resourceVersion is in it. Undefined until it has synced. */
+  readonly resourceVersion: string | undefined;
   /** Calls back for each change, beginning with `added` for what is already there; the returned function ends it. */
   subscribe(listener: (change: Change<T>) => void): () => void;
 }

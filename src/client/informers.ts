@@ -47,7 +47,9 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #first = Promise.withResolvers<void>();
   readonly #backoff: Backoff;
+  /** Where the next watch begins; undefined: list first. */
   #resourceVersion: string | undefined;
+  #seen: string | undefined;
   #synced = false;
 
   constructor(resource: Resource<T>, filter: InformerFilter, options: InformersOptions) {
@@ -63,6 +65,10 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
 
   whenSynced(): Promise<void> {
     return this.#first.promise;
+  }
+
+  get resourceVersion(): string | undefined {
+    return this.#seen;
   }
 
   get(name: string, namespace?: string): T | undefined {
@@ -110,7 +116,7 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     } while (page.metadata.continue);
     for (const [key, object] of this.#objects) if (!found.has(key)) this.#remove(key, object);
     for (const [key, object] of found) this.#store(key, object);
-    this.#resourceVersion = page.metadata.resourceVersion;
+    this.#reached(page.metadata.resourceVersion);
     this.#synced = true;
     this.#first.resolve();
   }
@@ -131,7 +137,12 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     const key = objectKey(object);
     if (type === 'DELETED') this.#remove(key, object);
     else if (type !== 'BOOKMARK') this.#store(key, object);
-    this.#resourceVersion = object.metadata.resourceVersion;
+    this.#reached(object.metadata.resourceVersion);
+  }
+
+  #reached(resourceVersion: string | undefined): void {
+    this.#resourceVersion = resourceVersion;
+    this.#seen = resourceVersion;
   }
 
   #store(key: string, object: T): void {

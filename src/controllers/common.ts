@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { isAlreadyExists, isConflict, isNotFound } from '../api/errors.ts';
 import { apiVersion, type Resource } from '../api/resource.ts';
 import type { KubeObject, OwnerReference, Pod } from '../api/types.ts';
 
@@ -28,12 +30,35 @@ export function isPodReady(pod: Pod): boolean {
   );
 }
 
+/** When a ready pod became so, in ms since the epoch; 0 when it does not say. */
+export function readySince(pod: Pod): number {
+  const ready = pod.status?.conditions?.find((condition) => condition.type === 'Ready');
+  return Date.parse(ready?.lastTransitionTime ?? '') || 0;
+}
+
 /** Neither finished nor on its way out. */
 export function isPodActive(pod: Pod): boolean {
   return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && !pod.metadata.deletionTimestamp;
 }
 
-/** An object without what the server writes, as text: equal texts need no write. */
-export function contentOf(object: unknown): string {
-  return JSON.stringify(object);
+/** True when two values say the same, whatever the order of their keys; absent and undefined are alike. */
+export function sameContent(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(plain(a), plain(b));
+}
+
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+/** For writes to what may have gone or changed meanwhile: the cache will show it, and its change is looked at anew. */
+export function ignoreGone(error: unknown): void {
+  if (!isNotFound(error) && !isConflict(error)) throw error;
+}
+
+export function ignoreNotFound(error: unknown): void {
+  if (!isNotFound(error)) throw error;
+}
+
+export function ignoreExists(error: unknown): void {
+  if (!isAlreadyExists(error)) throw error;
 }

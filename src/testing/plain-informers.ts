@@ -6,6 +6,7 @@ import { type Change, type Informer, type Informers, objectKey } from '../client
 export class PlainInformer<T extends KubeObject> implements Informer<T> {
   readonly resource: Resource<T>;
   synced = false;
+  resourceVersion: string | undefined;
   readonly #objects = new Map<string, T>();
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #waiting = Promise.withResolvers<void>();

@@ -1,0 +1,58 @@
+import type { Pod, ReplicaSet } from '../../api/types.ts';
+import { timestamp } from '../../lib/clock.ts';
+import { isPodReady, readySince } from '../common.ts';
+
+type Status = NonNullable<ReplicaSet['status']>;
+type Condition = NonNullable<Status['conditions']>[number];
+
+export interface StatusInputs {
+  /** Pods that are neither finished nor being deleted. */
+  readonly active: readonly Pod[];
+  readonly now: number;
+  /** Why pods could not be made or removed. */
+  readonly failure?: string | undefined;
+}
+
+/** The status of a ReplicaSet from its pods. Pure. */
+export function replicaSetStatus(set: ReplicaSet, { active, now, failure }: StatusInputs): Status {
+  const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
+  const labelled = active.filter((pod) => labels.every(([key, value]) => pod.metadata.labels?.[key] === value));
+  const conditions = conditionsOf(set, { now, failure, missing: (set.spec?.replicas ?? 1) > active.length });
+  return {
+    replicas: active.length,
+    fullyLabeledReplicas: labelled.length,
+    readyReplicas: active.filter(isPodReady).length,
+    availableReplicas: active.filter((pod) => availableInMs(set, pod, now) <= 0).length,
+    observedGeneration: set.metadata.generation,
+    ...(conditions.length > 0 ? { conditions } : {}),
+  };
+}
+
+/** How long until the next of the pods is available that are ready but not yet for `minReadySeconds`. */
+export function nextAvailableMs(set: ReplicaSet, active: readonly Pod[], now: number): number | undefined {
+  const waits = active.map((pod) => availableInMs(set, pod, now)).filter((ms) => ms > 0 && ms < Infinity);
+  return waits.length > 0 ? Math.min(...waits) : undefined;
+}
+
+/** Infinity while a pod is not ready; 0 or less once it is available. */
+function availableInMs(set: ReplicaSet, pod: Pod, now: number): number {
+  if (!isPodReady(pod)) return Infinity;
+  const minReadyMs = (set.spec?.minReadySeconds ?? 0) * 1000;
+  return minReadyMs === 0 ? 0 : readySince(pod) + minReadyMs - now;
+}
+
+interface Failure {
+  readonly now: number;
+  readonly failure: string | undefined;
+  /** Pods are missing, as opposed to too many. */
+  readonly missing: boolean;
+}
+
+function conditionsOf(set: ReplicaSet, { now, failure, missing }: Failure): Condition[] {
+  const others = (set.status?.conditions ?? []).filter((condition) => condition.type !== 'ReplicaFailure');
+  if (failure === undefined) return others;
+  const old = set.status?.conditions?.find((condition) => condition.type === 'ReplicaFailure');
+  const lastTransitionTime = old?.lastTransitionTime ?? timestamp(now);
+  const reason = missing ? 'FailedCreate' : 'FailedDelete';
+  return [...others, { type: 'ReplicaFailure', status: 'True', reason, message: failure, lastTransitionTime }];
+}
