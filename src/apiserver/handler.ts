@@ -25,6 +25,8 @@ interface Call {
   readonly request: ApiRequest;
   readonly target: Target;
   readonly negotiated: Negotiated;
+  /** Texts for `Warning` headers, from admission. */
+  readonly warnings: string[];
 }
 
 /** Routes a request on a resource to its verb. Written once for all kinds. */
@@ -46,7 +48,7 @@ export class ResourceHandler {
     const custom = this.#customSubresource(request, target);
     if (custom !== undefined) return custom;
     const negotiated = negotiate(request.headers['accept'], request.query, this.#options.encodeProtobuf !== undefined);
-    const call = { request, target, negotiated };
+    const call: Call = { request, target, negotiated, warnings: [] };
     if (target.subresource !== '') return this.#subresource(call);
     return target.name === '' ? this.#collection(call) : this.#single(call);
   }
@@ -121,14 +123,14 @@ export class ResourceHandler {
     if (negotiated.format === 'object' && negotiated.encoding === 'json') {
       return { status: 200, headers: { 'content-type': 'application/json' }, body: item.value };
     }
-    return this.#answer(200, objectOf(item), { target, negotiated });
+    return this.#answer(200, objectOf(item), { target, negotiated, warnings: [] });
   }
 
   async #create(call: Call): Promise<ApiResponse> {
     const { request, target } = call;
     const body = await readBody(request, this.#options.decoders ?? {});
     const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
-    const created = await createObject(this.#context, target, object, this.#writeOptions(request));
+    const created = await createObject(this.#context, target, object, this.#writeOptions(call));
     return this.#answer(201, created, call, [...warnings, ...(target.resource.warnings?.(created) ?? [])]);
   }
 
@@ -136,7 +138,7 @@ export class ResourceHandler {
     const { request, target } = call;
     const body = await readBody(request, this.#options.decoders ?? {});
     const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
-    const options = { ...this.#writeOptions(request), scope };
+    const options = { ...this.#writeOptions(call), scope };
     const updated = await updateObject(this.#context, target, () => structuredClone(object), options);
     return this.#answer(200, updated, call, warnings);
   }
@@ -157,14 +159,14 @@ export class ResourceHandler {
         delete patched.metadata.resourceVersion;
       return patched;
     };
-    const updated = await updateObject(this.#context, target, change, { ...this.#writeOptions(request), scope });
+    const updated = await updateObject(this.#context, target, change, { ...this.#writeOptions(call), scope });
     return this.#answer(200, updated, call, warnings);
   }
 
   async #delete(call: Call): Promise<ApiResponse> {
     const { request, target } = call;
     const options = await this.#deleteOptions(request);
-    const { object, gone } = await deleteObject(this.#context, target, options);
+    const { object, gone } = await deleteObject(this.#context, target, options, admittedFor(call));
     if (!gone) return this.#answer(200, object, call);
     const { group, plural } = target.resource;
     const details = { name: target.name, group: group || undefined, kind: plural, uid: object.metadata.uid };
@@ -181,7 +183,9 @@ export class ResourceHandler {
     const page = listObjects(this.#context, target, request.query);
     for (const item of page.items) {
       const { name, namespace = '' } = objectOf(item).metadata;
-      await deleteObject(this.#context, { ...target, name, namespace }, options).catch(ignoreNotFound);
+      await deleteObject(this.#context, { ...target, name, namespace }, options, admittedFor(call)).catch(
+        ignoreNotFound,
+      );
     }
     const body = renderList(page, { target, negotiated, now: this.#context.clock.now() });
     return { status: 200, headers: { 'content-type': 'application/json' }, body };
@@ -211,7 +215,7 @@ export class ResourceHandler {
         : await readPatch(request, 'autoscaling/v1.Scale');
     const change = (current: KubeObject) =>
       withScale(target.resource, current, apply(scaleOf(target.resource, current)));
-    const options = { ...this.#writeOptions(request), scope: 'main' as const };
+    const options = { ...this.#writeOptions(call), scope: 'main' as const };
     const updated = await updateObject(this.#context, target, change, options);
     return this.#encode(200, scaleOf(target.resource, updated), call.negotiated);
   }
@@ -219,14 +223,14 @@ export class ResourceHandler {
   async #finalize(call: Call): Promise<ApiResponse> {
     const body = await readBody(call.request, this.#options.decoders ?? {});
     const change = (current: KubeObject) => finalizeNamespace(current, body);
-    const options = { ...this.#writeOptions(call.request), scope: 'finalize' as const };
+    const options = { ...this.#writeOptions(call), scope: 'finalize' as const };
     return this.#answer(200, await updateObject(this.#context, call.target, change, options), call);
   }
 
   async #bind(call: Call): Promise<ApiResponse> {
     const body = await readBody(call.request, this.#options.decoders ?? {});
     const change = (current: KubeObject) => bindPod(current, { binding: body, now: this.#context.clock.now() });
-    const options = { ...this.#writeOptions(call.request), scope: 'internal' as const };
+    const options = { ...this.#writeOptions(call), scope: 'internal' as const };
     await updateObject(this.#context, call.target, change, options);
     return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   }
@@ -234,26 +238,27 @@ export class ResourceHandler {
   async #evict(call: Call): Promise<ApiResponse> {
     const body = (await readBody(call.request, this.#options.decoders ?? {})) as { deleteOptions?: DeleteOptions };
     const dryRun = call.request.query.get('dryRun') ? ['All'] : body.deleteOptions?.dryRun;
-    await deleteObject(this.#context, call.target, { ...body.deleteOptions, dryRun });
+    await deleteObject(this.#context, call.target, { ...body.deleteOptions, dryRun }, admittedFor(call));
     return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   }
 
-  #writeOptions(request: ApiRequest): AdmissionContext {
+  #writeOptions({ request, warnings }: Call): AdmissionContext {
     const dryRun = request.query.get('dryRun');
     if (dryRun !== null && dryRun !== 'All') {
       throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`);
     }
-    return { dryRun: dryRun === 'All', username: request.user.username };
+    return { dryRun: dryRun === 'All', ...admittedFor({ request, warnings }) };
   }
 
   #answer(
     status: number,
     object: KubeObject,
-    { target, negotiated }: Pick<Call, 'target' | 'negotiated'>,
-    warnings: readonly string[] = [],
+    { target, negotiated, warnings: admission }: Omit<Call, 'request'>,
+    decoding: readonly string[] = [],
   ): ApiResponse {
     const body = renderObject(object, { resource: target.resource, negotiated, now: this.#context.clock.now() });
     const response = this.#encode(status, body, negotiated);
+    const warnings = [...decoding, ...admission];
     if (warnings.length === 0) return response;
     return {
       ...response,
@@ -267,6 +272,13 @@ export class ResourceHandler {
     if (!bytes) return json(status, body);
     return { status, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' }, body: bytes };
   }
+}
+
+function admittedFor({
+  request: { user },
+  warnings,
+}: Pick<Call, 'request' | 'warnings'>): Pick<AdmissionContext, 'user' | 'warn'> {
+  return { user, warn: (text) => warnings.push(text) };
 }
 
 type Change = (current: object) => object;

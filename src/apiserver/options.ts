@@ -3,7 +3,7 @@ import type { KubeObject } from '../api/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
-import type { Admission } from './admission.ts';
+import type { Admission, AdmissionPlugin } from './admission.ts';
 import type { BodyDecoder } from './decode.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
 
@@ -41,6 +41,8 @@ export interface ApiServerOptions {
   random: () => number;
   log: Logger;
   admissions?: readonly Admission[];
+  /** In order. */
+  plugins?: readonly AdmissionPlugin[];
   authorize?: Authorize;
   subresources?: readonly SubresourceHandler[];
   paths?: readonly PathHandler[];

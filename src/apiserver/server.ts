@@ -19,7 +19,7 @@ export interface ApiServer {
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const context: VerbContext = { admissions: [], ...options };
+  const context: VerbContext = { admissions: [], plugins: [], ...options };
   const router = new Router(options.registry);
   const handler = new ResourceHandler(context, options);
   const authorize: ApiServer['authorize'] = (user, request) => {

@@ -1,6 +1,6 @@
 import { registry } from '../api/registry.ts';
 import type { KubeObject } from '../api/types.ts';
-import type { Admission } from '../apiserver/admission.ts';
+import type { Admission, AdmissionPlugin } from '../apiserver/admission.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
 import { type ApiServer, createApiServer } from '../apiserver/server.ts';
@@ -30,6 +30,8 @@ export interface TestServerOptions {
   random?: () => number;
   /** Changes that watches may resume from. */
   historyLimit?: number;
+  admissions?: readonly Admission[];
+  plugins?: readonly AdmissionPlugin[];
 }
 
 /** Numbers in [0, 1) that are the same in every run (a linear congruential generator, Numerical Recipes' constants). */
@@ -51,8 +53,16 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     random,
     services: [],
   });
-  const admissions = [allocator as Admission<KubeObject>];
-  const server = createApiServer({ store, registry, clock, random, log: silentLogger, admissions });
+  const admissions = [allocator as Admission<KubeObject>, ...(options.admissions ?? [])];
+  const server = createApiServer({
+    store,
+    registry,
+    clock,
+    random,
+    log: silentLogger,
+    admissions,
+    plugins: options.plugins ?? [],
+  });
   const transport = inProcessTransport(server, { username: 'test', groups: ['system:masters'] });
   const request: TestServer['request'] = async (method, path, body, headers = {}) => {
     const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);

@@ -7,7 +7,7 @@ import { parseCidr } from '../../lib/ip.ts';
 import { addressBand, portBand } from './pool.ts';
 import { createServiceAllocator } from './service.ts';
 
-const WRITE = { dryRun: false, username: 'test' };
+const WRITE = { dryRun: false, user: { username: 'test', groups: [] } };
 
 function allocatorOf(
   options: { cidr?: string; from?: number; to?: number; services?: Service[]; random?: () => number } = {},

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Pod, ServiceAccount } from '../../api/types.ts';
 import { createServiceAccountAdmission } from './serviceaccount.ts';
 
-const WRITE = { dryRun: false, username: 'test' };
+const WRITE = { dryRun: false, user: { username: 'test', groups: [] } };
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 function accountOf(rest: object = {}): ServiceAccount {

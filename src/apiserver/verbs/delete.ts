@@ -2,10 +2,11 @@ import { conflict, notFound } from '../../api/errors.ts';
 import type { KubeObject, Pod } from '../../api/types.ts';
 import { timestamp } from '../../lib/clock.ts';
 import { type KeyValue, MismatchError } from '../../store/store.ts';
+import type { AdmissionContext } from '../admission.ts';
+import { stepsOf, validateByPlugins } from '../admit.ts';
 import type { VerbContext } from '../context.ts';
 import { keyOf, objectOf, putObject } from '../objects.ts';
 import type { Target } from '../route.ts';
-import { stepsOf } from './write.ts';
 
 /** `metav1.DeleteOptions`. */
 export interface DeleteOptions {
@@ -25,14 +26,19 @@ export interface Deleted {
 const TRIES = 30;
 
 /** Deletes at once, or marks the object when a grace period or finalizers must end first. */
-export async function deleteObject(context: VerbContext, target: Target, options: DeleteOptions): Promise<Deleted> {
+export async function deleteObject(
+  context: VerbContext,
+  target: Target,
+  options: DeleteOptions,
+  by: Pick<AdmissionContext, 'user' | 'warn'>,
+): Promise<Deleted> {
   const key = keyOf(target.resource, target);
   for (let tries = 1; ; tries++) {
     const item = context.store.head(key);
     if (!item) throw notFound(target.resource, target.name);
     checkPreconditions(target, objectOf(item), options);
     try {
-      return await deleteOnce(context, { target, key, item }, options);
+      return await deleteOnce(context, { target, key, item }, { ...options, by });
     } catch (error) {
       if (!(error instanceof MismatchError)) throw error;
       if (tries === TRIES) throw conflict(target.resource, target.name);
@@ -61,11 +67,14 @@ interface Place {
 async function deleteOnce(
   context: VerbContext,
   { target, key, item }: Place,
-  options: DeleteOptions,
+  options: DeleteOptions & { by: Pick<AdmissionContext, 'user' | 'warn'> },
 ): Promise<Deleted> {
   const old = objectOf(item);
   const marked = markDeleted(old, { ...options, now: context.clock.now() });
   const dryRun = (options.dryRun?.length ?? 0) > 0;
+  const by = { ...options.by, dryRun };
+  for (const step of stepsOf(context, target.resource)) step.delete?.(old, by);
+  await validateByPlugins(context, { operation: 'DELETE', target, old }, by);
   if (!marked) {
     if (!dryRun) {
       await context.store.delete(key, item.modRevision);

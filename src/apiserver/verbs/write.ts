@@ -6,6 +6,7 @@ import type { KubeObject } from '../../api/types.ts';
 import { timestamp } from '../../lib/clock.ts';
 import { type KeyValue, MismatchError } from '../../store/store.ts';
 import type { Admission, AdmissionContext } from '../admission.ts';
+import { mutate, stepsOf, validateByPlugins } from '../admit.ts';
 import type { VerbContext } from '../context.ts';
 import { keyOf, objectOf, putObject } from '../objects.ts';
 import type { Target } from '../route.ts';
@@ -22,14 +23,13 @@ export async function createObject(
   object: KubeObject,
   options: WriteOptions,
 ): Promise<KubeObject> {
-  const { resource } = target;
   prepareMeta(context, target, object);
   for (let tries = 1; ; tries++) {
     const generated = !object.metadata.name && object.metadata.generateName;
     const candidate = structuredClone(object);
     if (generated) candidate.metadata.name = `${generated}${randomSuffix(context.random)}`;
     try {
-      return await insert(context, resource, candidate, options);
+      return await insert(context, target, candidate, options);
     } catch (error) {
       const again =
         generated && error instanceof ApiError && error.reason === 'AlreadyExists' && tries < GENERATE_NAME_TRIES;
@@ -81,11 +81,15 @@ function checkNamespace(context: VerbContext, { resource, namespace }: Target, o
 
 async function insert(
   context: VerbContext,
-  resource: Resource,
-  object: KubeObject,
+  target: Target,
+  sent: KubeObject,
   options: WriteOptions,
 ): Promise<KubeObject> {
-  resource.setDefaults?.(object);
+  const { resource } = target;
+  resource.setDefaults?.(sent);
+  const mutated = await mutate(context, { operation: 'CREATE', target, object: sent }, options);
+  if (mutated) resource.setDefaults?.(mutated);
+  const object = mutated ?? sent;
   resource.prepareForCreate?.(object);
   const key = keyOf(resource, object.metadata);
   // Before anything is handed out for it: a taken name must not cost an address.
@@ -93,6 +97,7 @@ async function insert(
   const admitted = admit(context, resource, (step) => step.create?.(object, options));
   try {
     throwInvalid(resource, object, [...metaErrors(resource, object), ...(resource.validate?.(object) ?? [])]);
+    await validateByPlugins(context, { operation: 'CREATE', target, object }, options);
     if (!options.dryRun) await putObject(context.store, { key, object, expected: 0 });
   } catch (error) {
     for (const step of admitted) step.aborted?.(object, undefined);
@@ -110,12 +115,6 @@ function admit(context: VerbContext, resource: Resource, run: (step: Admission) 
   const steps = stepsOf(context, resource);
   for (const step of steps) run(step);
   return steps;
-}
-
-export function stepsOf(context: VerbContext, resource: Resource): Admission[] {
-  return context.admissions.filter(
-    (step) => !step.resource || (step.resource.group === resource.group && step.resource.plural === resource.plural),
-  );
 }
 
 function metaErrors(resource: Resource, object: KubeObject) {
@@ -153,7 +152,7 @@ export async function updateObject(
     const wanted = change(structuredClone(old));
     checkPreconditions(target, { wanted, old });
     try {
-      return await replace(context, { resource, key, item, old, wanted }, options);
+      return await replace(context, { target, key, item, old, wanted }, options);
     } catch (error) {
       if (!(error instanceof MismatchError)) throw error;
       if (tries === UPDATE_TRIES) throw conflict(resource, target.name);
@@ -180,7 +179,7 @@ function checkPreconditions(
 }
 
 interface Replacement {
-  readonly resource: Resource;
+  readonly target: Target;
   readonly key: string;
   readonly item: KeyValue;
   readonly old: KubeObject;
@@ -188,9 +187,9 @@ interface Replacement {
 }
 
 async function replace(context: VerbContext, at: Replacement, options: UpdateOptions): Promise<KubeObject> {
-  const { resource, key, item, old } = at;
-  const object = scoped(at, options.scope);
-  if (options.scope !== 'internal') resource.setDefaults?.(object);
+  const { target, key, item, old } = at;
+  const { resource } = target;
+  const object = await mutateUpdate(context, at, options);
   if (options.scope === 'main') resource.prepareForUpdate?.(object, old);
   if (options.scope === 'main' && resource.generation && specChanged(object, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
@@ -199,6 +198,8 @@ async function replace(context: VerbContext, at: Replacement, options: UpdateOpt
     options.scope === 'main' ? admit(context, resource, (step) => step.update?.(object, old, options)) : [];
   try {
     checkUpdate(at, object, options.scope);
+    if (options.scope !== 'internal')
+      await validateByPlugins(context, { operation: 'UPDATE', target, object, old }, options);
     if (options.dryRun) for (const step of admitted) step.aborted?.(object, old);
     if (options.dryRun || isDeepStrictEqual(object, old)) return object;
     if (isReleased(object)) await context.store.delete(key, item.modRevision);
@@ -212,8 +213,21 @@ async function replace(context: VerbContext, at: Replacement, options: UpdateOpt
   return object;
 }
 
+/** The wanted object, defaulted, as plugins change it. */
+async function mutateUpdate(context: VerbContext, at: Replacement, options: UpdateOptions): Promise<KubeObject> {
+  const { target, old } = at;
+  const object = scoped(at, options.scope);
+  if (options.scope === 'internal') return object;
+  target.resource.setDefaults?.(object);
+  const mutated = await mutate(context, { operation: 'UPDATE', target, object, old }, options);
+  if (!mutated) return object;
+  const kept = scoped({ ...at, wanted: mutated }, options.scope);
+  target.resource.setDefaults?.(kept);
+  return kept;
+}
+
 /** The wanted object with the parts that this request may not touch as they were. */
-function scoped({ resource, old, wanted }: Replacement, scope: UpdateScope): KubeObject {
+function scoped({ target: { resource }, old, wanted }: Replacement, scope: UpdateScope): KubeObject {
   const {
     uid,
     creationTimestamp,
@@ -252,7 +266,7 @@ function specChanged(object: KubeObject, old: KubeObject): boolean {
   return !isDeepStrictEqual(content(object), content(old));
 }
 
-function checkUpdate({ resource, old }: Replacement, object: KubeObject, scope: UpdateScope): void {
+function checkUpdate({ target: { resource }, old }: Replacement, object: KubeObject, scope: UpdateScope): void {
   if (scope !== 'main') return;
   throwInvalid(resource, object, [
     ...metaErrors(resource, object),
