@@ -30,9 +30,22 @@ const ROOTS = [
   'discovery/v1.',
   'coordination/v1.',
   'networking/v1.',
-  'autoscaling/v1.Scale',
+  'batch/v1.',
+  'autoscaling/v1.',
+  'autoscaling/v2.',
   'authentication/v1.',
+  'authorization/v1.',
   'policy/v1.',
+  'rbac/v1.',
+  'storage/v1.',
+  'scheduling/v1.',
+  'node/v1.',
+  'certificates/v1.',
+  'admissionregistration/v1.',
+  'apiextensions/v1.',
+  'events/v1.',
+  'extensions/v1beta1.Ingress',
+  'networking/v1beta1.Ingress',
 ];
 
 const facts = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Facts;

@@ -36,6 +36,15 @@ export const ageColumn: Column<KubeObject> = {
   cell: (object, now) => age(object.metadata.creationTimestamp, now),
 };
 
+/** For kinds without a table of their own: when it was made, as RFC 3339 text. */
+export const createdAtColumn: Column<KubeObject> = {
+  name: 'Created At',
+  type: 'date',
+  priority: 0,
+  description: AGE_DESCRIPTION,
+  cell: (object) => object.metadata.creationTimestamp ?? '',
+};
+
 /** `a=b,c=d` sorted, or `<none>`. */
 export function labelsText(labels: Record<string, string> | undefined): string {
   const pairs = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);

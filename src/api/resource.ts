@@ -4,13 +4,13 @@ import type { KubeObject, Service } from './types.ts';
 /** One column of a `meta.k8s.io/v1` Table. */
 export interface Column<T> {
   readonly name: string;
-  readonly type: 'string' | 'integer' | 'date';
+  readonly type: 'string' | 'integer' | 'boolean' | 'date';
   /** 0: shown always; 1: shown by `-o wide`. */
   readonly priority: 0 | 1;
   readonly description: string;
   readonly format?: 'name';
   /** The cell of `object` at `now` (ms since the epoch). */
-  readonly cell: (object: T, now: number) => string | number;
+  readonly cell: (object: T, now: number) => string | number | boolean;
 }
 
 /** Where `scale` finds its parts (as `subresources.scale` of a CustomResourceDefinition). */
@@ -55,6 +55,19 @@ export interface Resource<T extends KubeObject = KubeObject> {
   /** Rule of `metadata.name`; default: DNS-1123 subdomain. */
   readonly nameRule?: 'dns1123-subdomain' | 'dns1123-label' | 'dns1035-label' | 'path-segment';
 }
+
+/** What most namespaced kinds have in common, for a row to begin with. */
+export const namespacedKind = {
+  shortNames: [],
+  categories: [],
+  namespaced: true,
+  status: false,
+  generation: false,
+  fieldSelectors: {},
+} as const;
+
+/** The same for cluster-scoped kinds. */
+export const clusterKind = { ...namespacedKind, namespaced: false } as const;
 
 /** `v1` or `apps/v1`. */
 export function apiVersion(resource: { readonly group: string; readonly version: string }): string {

@@ -13,7 +13,7 @@ export interface TableColumn {
 }
 
 export interface TableRow {
-  cells: (string | number)[];
+  cells: (string | number | boolean)[];
   object?: unknown;
 }
 

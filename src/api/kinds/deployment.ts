@@ -1,4 +1,5 @@
 import { ageColumn, column, nameColumn, selectorText, wide } from '../columns.ts';
+import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
 import { validateWorkload, validateWorkloadUpdate } from '../pod/template.ts';
 import type { Resource } from '../resource.ts';
@@ -24,8 +25,8 @@ export const deployments: Resource<Deployment> = {
     column('Up-to-date', (d) => d.status?.updatedReplicas ?? 0),
     column('Available', (d) => d.status?.availableReplicas ?? 0),
     ageColumn,
-    wide('Containers', (d) => (d.spec?.template.spec?.containers ?? []).map((c) => c.name).join(',')),
-    wide('Images', (d) => (d.spec?.template.spec?.containers ?? []).map((c) => c.image ?? '').join(',')),
+    containersColumn((d) => d.spec?.template),
+    imagesColumn((d) => d.spec?.template),
     wide('Selector', (d) => (d.spec?.selector ? formatLabelSelector(d.spec.selector) : selectorText(undefined))),
   ],
   setDefaults({ spec }) {

@@ -1,4 +1,5 @@
 import { ageColumn, column, nameColumn, selectorText, wide } from '../columns.ts';
+import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
 import { validateWorkload, validateWorkloadUpdate } from '../pod/template.ts';
 import type { Resource } from '../resource.ts';
@@ -23,8 +24,8 @@ export const replicaSets: Resource<ReplicaSet> = {
     column('Current', (set) => set.status?.replicas ?? 0, 'integer'),
     column('Ready', (set) => set.status?.readyReplicas ?? 0, 'integer'),
     ageColumn,
-    wide('Containers', (set) => (set.spec?.template?.spec?.containers ?? []).map((c) => c.name).join(',')),
-    wide('Images', (set) => (set.spec?.template?.spec?.containers ?? []).map((c) => c.image ?? '').join(',')),
+    containersColumn((set) => set.spec?.template),
+    imagesColumn((set) => set.spec?.template),
     wide('Selector', (set) => selectorText(set.spec?.selector)),
   ],
   setDefaults({ spec }) {

@@ -12,6 +12,16 @@ const GROUP_FOLDERS: Readonly<Record<string, string>> = {
   coordination: 'kubernetes-models/coordination.k8s.io',
   networking: 'kubernetes-models/networking.k8s.io',
   authentication: 'kubernetes-models/authentication.k8s.io',
+  authorization: 'kubernetes-models/authorization.k8s.io',
+  batch: 'kubernetes-models/batch',
+  rbac: 'kubernetes-models/rbac.authorization.k8s.io',
+  storage: 'kubernetes-models/storage.k8s.io',
+  scheduling: 'kubernetes-models/scheduling.k8s.io',
+  node: 'kubernetes-models/node.k8s.io',
+  certificates: 'kubernetes-models/certificates.k8s.io',
+  admissionregistration: 'kubernetes-models/admissionregistration.k8s.io',
+  apiextensions: 'kubernetes-models/apiextensions.k8s.io',
+  events: 'kubernetes-models/events.k8s.io',
   meta: '@kubernetes-models/apimachinery/apis/meta',
 };
 

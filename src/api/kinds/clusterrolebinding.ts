@@ -1,0 +1,21 @@
+import { ageColumn, nameColumn } from '../columns.ts';
+import { roleColumn, subjectColumns } from '../rbac-columns.ts';
+import { clusterKind, type Resource } from '../resource.ts';
+import type { ClusterRoleBinding } from '../types.ts';
+
+export const clusterRoleBindings: Resource<ClusterRoleBinding> = {
+  ...clusterKind,
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  singular: 'clusterrolebinding',
+  nameRule: 'path-segment',
+  columns: [nameColumn, roleColumn, ageColumn, ...subjectColumns],
+  setDefaults(binding) {
+    binding.roleRef.apiGroup ||= 'rbac.authorization.k8s.io';
+    for (const subject of binding.subjects ?? []) {
+      if (subject.kind !== 'ServiceAccount') subject.apiGroup ??= 'rbac.authorization.k8s.io';
+    }
+  },
+};

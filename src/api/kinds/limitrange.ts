@@ -1,0 +1,14 @@
+import { createdAtColumn, nameColumn } from '../columns.ts';
+import { namespacedKind, type Resource } from '../resource.ts';
+import type { LimitRange } from '../types.ts';
+
+export const limitRanges: Resource<LimitRange> = {
+  ...namespacedKind,
+  group: '',
+  version: 'v1',
+  kind: 'LimitRange',
+  plural: 'limitranges',
+  singular: 'limitrange',
+  shortNames: ['limits'],
+  columns: [nameColumn, createdAtColumn],
+};

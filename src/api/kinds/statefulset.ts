@@ -1,0 +1,55 @@
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { containersColumn, imagesColumn } from '../pod/columns.ts';
+import { setPodSpecDefaults } from '../pod/defaults.ts';
+import { validateWorkload, validateWorkloadUpdate } from '../pod/template.ts';
+import { namespacedKind, type Resource } from '../resource.ts';
+import type { StatefulSet } from '../types.ts';
+
+export const statefulSets: Resource<StatefulSet> = {
+  ...namespacedKind,
+  group: 'apps',
+  version: 'v1',
+  kind: 'StatefulSet',
+  plural: 'statefulsets',
+  singular: 'statefulset',
+  shortNames: ['sts'],
+  categories: ['all'],
+  status: true,
+  generation: true,
+  scale: { specReplicas: ['spec', 'replicas'], statusReplicas: ['status', 'replicas'], selector: ['spec', 'selector'] },
+  columns: [
+    nameColumn,
+    column('Ready', (set) => `${set.status?.readyReplicas ?? 0}/${set.spec?.replicas ?? 0}`),
+    ageColumn,
+    containersColumn((set) => set.spec?.template),
+    imagesColumn((set) => set.spec?.template),
+  ],
+  setDefaults({ spec }) {
+    if (!spec) return;
+    spec.replicas ??= 1;
+    spec.podManagementPolicy ??= 'OrderedReady';
+    spec.updateStrategy ??= {};
+    spec.updateStrategy.type ??= 'RollingUpdate';
+    if (spec.updateStrategy.type === 'RollingUpdate') {
+      spec.updateStrategy.rollingUpdate = { partition: 0, ...spec.updateStrategy.rollingUpdate };
+    }
+    spec.persistentVolumeClaimRetentionPolicy = {
+      whenDeleted: 'Retain',
+      whenScaled: 'Retain',
+      ...spec.persistentVolumeClaimRetentionPolicy,
+    };
+    spec.revisionHistoryLimit ??= 10;
+    if (spec.template?.spec) setPodSpecDefaults(spec.template.spec);
+    for (const claim of spec.volumeClaimTemplates ?? []) {
+      claim.apiVersion = 'v1';
+      claim.kind = 'PersistentVolumeClaim';
+      claim.status ??= { phase: 'Pending' };
+      if (claim.spec) claim.spec.volumeMode ??= 'Filesystem';
+    }
+  },
+  prepareForCreate(set) {
+    set.status = { replicas: 0, availableReplicas: 0 };
+  },
+  validate: ({ spec }) => validateWorkload(spec),
+  validateUpdate: (set, old) => validateWorkloadUpdate(set.spec, old.spec),
+};
