@@ -8,6 +8,10 @@ interface FactField {
   json: string;
   type: string;
   inline?: boolean;
+  pointer?: boolean;
+  default?: unknown;
+  mapType?: string;
+  structType?: string;
   required?: boolean;
   patchStrategy?: string;
   patchMergeKey?: string;
@@ -16,6 +20,7 @@ interface FactField {
 }
 interface FactType {
   kind: 'struct' | 'named';
+  structType?: string;
   underlying?: string;
   fields?: FactField[];
 }
@@ -68,7 +73,29 @@ function entry(field: FactField): unknown {
   const type = resolve(field.type);
   queue.push(type.replace(/^(\[\]|map\[string\])+/, ''));
   const { required, patchStrategy, patchMergeKey: mergeKey, listType, listMapKeys } = field;
-  return { type, required: required || undefined, patchStrategy, mergeKey, listType, listMapKeys };
+  return {
+    type,
+    required: required || undefined,
+    patchStrategy,
+    mergeKey,
+    listType,
+    listMapKeys,
+    ...ownership(field, type),
+    default: typeof field.default === 'object' ? undefined : field.default,
+  };
+}
+
+/** What server-side apply asks besides: which maps and structs are one piece, and which structs are always there. */
+function ownership({ mapType, structType, pointer }: FactField, type: string): object {
+  const item = facts.types[type.replace(/^(\[\]|map\[string\])/, '')];
+  const struct = item?.kind === 'struct';
+  const whole = struct && (structType ?? item.structType) === 'atomic';
+  const embedded = struct && !pointer && !/^(\[\]|map\[)/.test(type);
+  return {
+    mapType: mapType === 'atomic' ? mapType : undefined,
+    structType: whole ? 'atomic' : undefined,
+    embedded: embedded || undefined,
+  };
 }
 
 function resolve(type: string): string {

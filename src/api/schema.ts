@@ -13,6 +13,14 @@ export interface FieldSchema {
   readonly mergeKey: string | undefined;
   readonly listType: 'map' | 'set' | 'atomic' | undefined;
   readonly listMapKeys: readonly string[] | undefined;
+  /** The map is owned as one piece. */
+  readonly mapType: 'atomic' | undefined;
+  /** Its objects (the items of lists and maps) are owned as one piece each. */
+  readonly structType: 'atomic' | undefined;
+  /** A struct that is always there in the typed form, if only as `{}`. */
+  readonly embedded: boolean;
+  /** What the field is when it is left out (`+default` of the API types), scalars only. */
+  readonly default: string | number | boolean | undefined;
 }
 
 interface FieldData {
@@ -22,6 +30,10 @@ interface FieldData {
   mergeKey?: string;
   listType?: string;
   listMapKeys?: string[];
+  mapType?: 'atomic';
+  structType?: 'atomic';
+  embedded?: boolean;
+  default?: string | number | boolean;
 }
 
 const data = schemaData as unknown as Record<string, Record<string, FieldData>>;
@@ -40,11 +52,20 @@ export function fieldNames(typeName: string): readonly string[] | undefined {
   return Object.hasOwn(data, typeName) ? Object.keys(data[typeName]!) : undefined;
 }
 
+const prepared = new Map<string, ReadonlyMap<string, FieldSchema>>();
+
+/** The fields of a type by their JSON names, prepared once; undefined for scalars and unknown types. */
+export function fieldsOf(typeName: string): ReadonlyMap<string, FieldSchema> | undefined {
+  const known = prepared.get(typeName);
+  if (known || !Object.hasOwn(data, typeName)) return known;
+  const fields = new Map(Object.entries(data[typeName]!).map(([name, field]) => [name, toSchema(field)]));
+  prepared.set(typeName, fields);
+  return fields;
+}
+
 /** Undefined for a field that the type does not have, and for every field of an unknown type. */
 export function fieldOf(typeName: string | undefined, field: string): FieldSchema | undefined {
-  if (typeName === undefined || !Object.hasOwn(data, typeName)) return undefined;
-  const fields = data[typeName]!;
-  return Object.hasOwn(fields, field) ? toSchema(fields[field]!) : undefined;
+  return typeName === undefined ? undefined : fieldsOf(typeName)?.get(field);
 }
 
 function toSchema(field: FieldData): FieldSchema {
@@ -59,6 +80,10 @@ function toSchema(field: FieldData): FieldSchema {
     mergeKey: field.mergeKey,
     listType: field.listType as FieldSchema['listType'],
     listMapKeys: field.listMapKeys,
+    mapType: field.mapType,
+    structType: field.structType,
+    embedded: field.embedded ?? false,
+    default: field.default,
   };
 }
 
@@ -83,8 +108,9 @@ interface Place {
 }
 
 function checkObject(object: Record<string, unknown>, at: Place, findings: Findings): void {
+  const fields = fieldsOf(at.typeName);
   for (const [key, value] of Object.entries(object)) {
-    const schema = fieldOf(at.typeName, key);
+    const schema = fields?.get(key);
     const path = at.path === '' ? key : `${at.path}.${key}`;
     if (!schema) findings.unknown.push(`unknown field ${JSON.stringify(path)}`);
     else if (value !== null) checkField(value, { schema, path, owner: at.typeName }, findings);
