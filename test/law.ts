@@ -150,7 +150,7 @@ export const siblings: readonly Siblings[] = [
     parents: ['start'],
     belongs: { 'deployment-status': 'deployment', rollout: 'deployment' },
   },
-  { folder: 'src/proxy', shared: ['contract', 'mode'], parents: ['start'], belongs: {} },
+  { folder: 'src/proxy', shared: ['contract', 'mode', 'claims', 'fate'], parents: ['start'], belongs: {} },
 ];
 
 /** Rooms in which nothing opens a socket. */

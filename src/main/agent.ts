@@ -10,6 +10,7 @@ import { openConntrack } from '../host/conntrack.ts';
 import { openNft } from '../host/nft.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
+import { nftablesBackend } from '../proxy/nftables/backend.ts';
 import { startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
 
@@ -33,7 +34,7 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   const addresses = { clusterCidr: config.clusterCidr, serviceCidr: config.serviceCidr, nodeIps: [nodeIp] };
   const runtime = connectRuntime(config.containerdSocket);
   await Promise.all([
-    startProxy({ ...shared, nft, conntrack, nodeName, addresses }),
+    startProxy({ ...shared, backend: nftablesBackend(nft, addresses), conntrack, nodeName }),
     startDns({
       ...shared,
       listen: [{ address: nodeIp, port: DNS_PORT }],

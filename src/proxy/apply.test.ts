@@ -26,8 +26,8 @@ function setup({
       return { commands, conflicts, staleFlows, commit: () => void state.committed.push(commands) };
     };
   const applier = new Applier({
-    mode: { reset: plan('reset'), update: plan(''), cleanup: () => '' },
-    run: async (commands) => {
+    mode: { reset: plan('reset'), update: plan('') },
+    run: async ({ commands }) => {
       if (!state.base || commands.split(' ').some((word) => refused.has(word))) throw new Error(`refused: ${commands}`);
       state.applied.push(commands);
     },

@@ -5,7 +5,7 @@ import type { Changes, Plan, ProxyMode, StaleFlow } from './mode.ts';
 export interface ApplierOptions {
   mode: ProxyMode;
   /** Runs a transaction: all of it or nothing. */
-  run: (commands: string) => Promise<void>;
+  run: (plan: Plan) => Promise<void>;
   /** Forgets UDP flows that lead nowhere now. */
   forget: (flows: readonly StaleFlow[]) => Promise<void>;
   log: Logger;
@@ -85,7 +85,7 @@ export class Applier {
 
   async #transact(plan: Plan): Promise<void> {
     const { run, forget, log } = this.#options;
-    if (plan.commands !== '') await run(plan.commands);
+    if (plan.commands !== '') await run(plan);
     plan.commit();
     for (const conflict of plan.conflicts) log.warn('address and port belong to another Service', { ...conflict });
     if (plan.staleFlows.length === 0) return;

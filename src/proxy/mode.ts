@@ -33,8 +33,27 @@ export interface ProxyMode {
   /** Everything anew, in one transaction. Nothing that was rendered before counts any more. */
   reset(changes: Changes): Plan;
   update(changes: Changes): Plan;
-  /** Takes away all that this mode ever put there. */
-  cleanup(): string;
+}
+
+export const MODE_NAMES = ['nftables', 'iptables', 'ipvs', 'userspace'] as const;
+
+/** Value of `--proxy-mode`. */
+export type ModeName = (typeof MODE_NAMES)[number];
+
+export function isModeName(name: string | undefined): name is ModeName {
+  return MODE_NAMES.some((one) => one === name);
+}
+
+/** A mode with its hands on the machine. */
+export interface ProxyBackend {
+  readonly name: ModeName;
+  readonly mode: ProxyMode;
+  /** Carries out a plan of {@link mode}: all of it or nothing. Rejects with what was refused. */
+  run(plan: Plan): Promise<void>;
+  /** Takes away all that this mode ever put there, in this process or an earlier one. */
+  cleanup(): Promise<void>;
+  /** Ends what the mode holds in this process; rules stay. */
+  close(): void;
 }
 
 /** What a node's rules have to know of its surroundings. */

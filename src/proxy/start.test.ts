@@ -8,7 +8,8 @@ import { FakeNft } from '../host/nft-fake.ts';
 import { silentLogger } from '../lib/log.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { PlainInformers } from '../testing/plain-informers.ts';
-import { cleanupProxy, startProxy } from './start.ts';
+import { nftablesBackend } from './nftables/backend.ts';
+import { startProxy } from './start.ts';
 
 const ADDRESSES = { clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16', nodeIps: ['10.89.0.11'] };
 
@@ -38,10 +39,11 @@ function setup() {
   const nft = new FakeNft();
   const clock = new FakeClock();
   const stop = new AbortController();
-  const options = { informers, nft, clock, random: () => 1, log: silentLogger, signal: stop.signal };
-  const start = () => startProxy({ ...options, nodeName: 'node-1', addresses: ADDRESSES });
+  const backend = nftablesBackend(nft, ADDRESSES);
+  const options = { informers, backend, clock, random: () => 1, log: silentLogger, signal: stop.signal };
+  const start = () => startProxy({ ...options, nodeName: 'node-1' });
   const map = (name: string) => [...(nft.tables.get('ip sampan')?.maps.get(name)?.keys() ?? [])];
-  return { ...caches, informers, nft, clock, stop, start, map };
+  return { ...caches, informers, nft, backend, clock, stop, start, map };
 }
 
 /** Until all that follows from what was done is done: nothing here waits for time. */
@@ -118,7 +120,7 @@ describe('startProxy', () => {
     bench.services.set(service('a', '10.96.0.1'));
     bench.informers.markSynced();
     await bench.start();
-    await cleanupProxy({ nft: bench.nft, addresses: ADDRESSES });
+    await bench.backend.cleanup();
     assert.equal(bench.nft.tables.size, 0);
     bench.services.set(service('b', '10.96.0.2'));
     for (let retries = 0; retries < 4; retries++) {

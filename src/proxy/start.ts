@@ -3,22 +3,19 @@ import { nodes } from '../api/kinds/node.ts';
 import { services } from '../api/kinds/service.ts';
 import type { Informers } from '../client/informer.ts';
 import type { Conntrack } from '../host/conntrack.ts';
-import type { Nft } from '../host/nft.ts';
 import { type Backoff, createBackoff } from '../lib/backoff.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { ServiceMap } from '../servicemap/service-map.ts';
 import { Applier } from './apply.ts';
-import type { ProxyAddresses } from './mode.ts';
-import { Planner } from './nftables/plan.ts';
+import type { ProxyBackend } from './mode.ts';
 
 export interface ProxyOptions {
   informers: Informers;
-  nft: Nft;
+  backend: ProxyBackend;
   /** Without it, UDP clients stay with endpoints that are gone until they are silent for a while. */
   conntrack?: Conntrack;
   nodeName: string;
-  addresses: ProxyAddresses;
   clock: Clock;
   random: () => number;
   log: Logger;
@@ -29,38 +26,83 @@ export interface ProxyOptions {
 const RETRIES_TO_RENEW = 3;
 const ZONE = 'topology.kubernetes.io/zone';
 
+/** A proxy that runs. */
+export interface Proxy {
+  /** The mode that the rules are in now. */
+  backend(): ProxyBackend;
+  /**
+   * Goes over to another mode: its rules are complete before those of the old one are taken away, so no packet meets none.
+   * Rejects when the new rules are refused; then the old mode goes on.
+   */
+  switchTo(backend: ProxyBackend): Promise<void>;
+}
+
 /** Keeps the node's rules as Services want them. Resolves after the first complete set; the rules outlive the process. */
-export async function startProxy(options: ProxyOptions): Promise<void> {
-  const { informers, signal, nodeName: name, random, nft, log } = options;
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  const { informers, signal, nodeName: name, random } = options;
   const map = new ServiceMap({ name });
   const alarm = createAlarm();
   const unsubscribe = subscribeAll(informers, { map, name, wake: alarm.ring });
   signal.addEventListener('abort', () => [...unsubscribe, alarm.ring].forEach((end) => void end()), { once: true });
   const followed = [informers.of(services), informers.of(endpointSlices), informers.of(nodes)];
   await Promise.all(followed.map((informer) => informer.whenSynced()));
-  const applier = new Applier({
-    mode: new Planner(options.addresses),
-    run: (commands) => nft.run(commands),
-    forget: async (flows) => void (await options.conntrack?.deleteUdpFlows(flows)),
-    log,
-  });
   const backoff = createBackoff({ firstMs: 50, maxMs: 30_000, random });
-  const parts = { options, map, applier, alarm, backoff };
+  const parts: Parts = { options, map, alarm, backoff, active: activate(options.backend, options), next: undefined };
   await replaceAll(parts);
   void follow(parts);
+  return { backend: () => parts.active.backend, switchTo: (backend) => requestSwitch(parts, backend) };
 }
 
-/** Takes away every rule of the proxy: traffic to Services ends. */
-export async function cleanupProxy({ nft, addresses }: Pick<ProxyOptions, 'nft' | 'addresses'>): Promise<void> {
-  await nft.run(new Planner(addresses).cleanup());
+interface Active {
+  readonly backend: ProxyBackend;
+  readonly applier: Applier;
 }
 
 interface Parts {
   readonly options: ProxyOptions;
   readonly map: ServiceMap;
-  readonly applier: Applier;
   readonly alarm: Alarm;
   readonly backoff: Backoff;
+  active: Active;
+  /** A mode that waits to take over. */
+  next: { readonly backend: ProxyBackend; readonly done: PromiseWithResolvers<void> } | undefined;
+}
+
+function activate(backend: ProxyBackend, { conntrack, log }: ProxyOptions): Active {
+  const applier = new Applier({
+    mode: backend.mode,
+    run: (plan) => backend.run(plan),
+    forget: async (flows) => void (await conntrack?.deleteUdpFlows(flows)),
+    log,
+  });
+  return { backend, applier };
+}
+
+/** The last request counts. */
+function requestSwitch(parts: Parts, backend: ProxyBackend): Promise<void> {
+  parts.next?.done.reject(new Error(`mode ${parts.next.backend.name}: another was asked for meanwhile`));
+  parts.next?.backend.close();
+  parts.next = { backend, done: Promise.withResolvers<void>() };
+  parts.alarm.ring();
+  return parts.next.done.promise;
+}
+
+async function takeOver(parts: Parts): Promise<void> {
+  const { next, options, active: old } = parts;
+  if (!next) return;
+  parts.next = undefined;
+  const fresh = activate(next.backend, options);
+  try {
+    await fresh.applier.replace(parts.map.snapshot());
+  } catch (error) {
+    await next.backend.cleanup().catch(() => {});
+    next.backend.close();
+    return next.done.reject(error);
+  }
+  parts.active = fresh;
+  await old.backend.cleanup().catch((error: unknown) => options.log.error('old rules were not removed', { error }));
+  old.backend.close();
+  next.done.resolve();
 }
 
 function subscribeAll(
@@ -87,12 +129,12 @@ function subscribeAll(
 }
 
 /** The first set. What an earlier process left stays in force until it is in. */
-async function replaceAll({ options, map, applier, backoff }: Parts): Promise<void> {
+async function replaceAll({ options, map, active, backoff }: Parts): Promise<void> {
   const { clock, signal, log } = options;
   while (!signal.aborted) {
     try {
       map.takeChanges();
-      await applier.replace(map.snapshot());
+      await active.applier.replace(map.snapshot());
       return backoff.reset();
     } catch (error) {
       log.error('no rules could be set', { error });
@@ -101,7 +143,8 @@ async function replaceAll({ options, map, applier, backoff }: Parts): Promise<vo
   }
 }
 
-async function follow({ options, map, applier, alarm, backoff }: Parts): Promise<void> {
+async function follow(parts: Parts): Promise<void> {
+  const { options, map, alarm, backoff } = parts;
   const { clock, signal, log } = options;
   let cancel: (() => void) | undefined;
   let retries = 0;
@@ -111,6 +154,8 @@ async function follow({ options, map, applier, alarm, backoff }: Parts): Promise
     alarm.ring();
   };
   for (; !signal.aborted; await alarm.wait()) {
+    await takeOver(parts);
+    const { applier } = parts.active;
     await applier.update(map.takeChanges());
     if (due) {
       retries += 1;

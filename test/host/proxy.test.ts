@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { listNetns } from '../../src/host/netns.ts';
+import { testContract } from '../../src/proxy/contract.fixture.ts';
 import { contract, type Flow, PORTS, world } from '../../src/proxy/contract.ts';
 import type { Plan } from '../../src/proxy/mode.ts';
 import { Planner } from '../../src/proxy/nftables/plan.ts';
@@ -83,16 +84,7 @@ describe('proxy with real packets', { skip: whyNot() ?? false, timeout: 120_000 
     assert.ok(expected.includes(heard[0]!), heard[0]);
   };
 
-  for (const { name, flows } of contract) {
-    it(name, async () => {
-      for (const flow of flows) {
-        const { from, to, port, protocol } = flow;
-        await check(flow).catch((error: Error) => {
-          throw new Error(`${from} → ${to}:${port}/${protocol}: ${error.message}`);
-        });
-      }
-    });
-  }
+  testContract(check);
 
   /** A Service of the contract with some of its endpoints. */
   const served = (name: string) => {

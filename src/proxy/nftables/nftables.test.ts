@@ -2,54 +2,22 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FakeNft } from '../../host/nft-fake.ts';
 import { ServiceMap } from '../../servicemap/service-map.ts';
-import { type ContractCase, contract, type Flow, PORTS, world } from '../contract.ts';
+import { checkFates, contractChanges, packetOf, testContract } from '../contract.fixture.ts';
+import { contract, PORTS, world } from '../contract.ts';
 import { Planner } from './plan.ts';
 import { TABLE } from './render.ts';
-import { type Fate, trace } from './tracer.ts';
+import { trace } from './tracer.ts';
 
 const ADDRESSES = { ...world, nodeIps: [world.nodeIp] };
-const CLIENTS = { ...world.pods, node: world.nodeIp, 'other-node': world.otherNodeIp, outside: world.outsideIp };
 const CHOICES = 4;
 
-async function program(cases: readonly ContractCase[]) {
+describe('nftables keeps the contract', async () => {
   const nft = new FakeNft();
-  const map = new ServiceMap({ name: world.nodeName });
-  for (const { services, slices } of cases) {
-    for (const service of services) map.setService(service);
-    for (const slice of slices) map.setSlice(slice);
-  }
-  await nft.run(new Planner(ADDRESSES).reset(map.takeChanges()).commands);
-  return nft.tables.get(TABLE)!;
-}
-
-/** What happens to a flow's first packet, whatever index is drawn. */
-function fates({ from, to, port, protocol }: Flow, table: Awaited<ReturnType<typeof program>>): Fate[] {
-  const affinity = new Map<string, string>();
-  return Array.from({ length: CHOICES }, (_, choice) =>
-    trace(
-      { source: CLIENTS[from], destination: to, port, protocol: protocol.toLowerCase(), ownProcess: from === 'node' },
-      { table, localIps: [world.nodeIp], choose: (count) => choice % count, affinity },
-    ),
-  );
-}
-
-function expected({ expect, protocol }: Flow): Fate[] {
-  if (typeof expect === 'string') return [expect];
-  const endpoints = expect.sticky ? expect.endpoints.slice(0, 1) : expect.endpoints;
-  const masqueraded = expect.source === 'node';
-  return endpoints.map((pod) => ({ to: world.pods[pod], port: PORTS[protocol], masqueraded }));
-}
-
-describe('nftables keeps the contract', () => {
-  for (const { name, flows } of contract)
-    it(name, async () => {
-      const table = await program(contract);
-      for (const flow of flows) {
-        const found = new Set(fates(flow, table).map((fate) => JSON.stringify(fate)));
-        const wanted = new Set(expected(flow).map((fate) => JSON.stringify(fate)));
-        assert.deepEqual(found, wanted, `${flow.from} → ${flow.to}:${flow.port}/${flow.protocol}`);
-      }
-    });
+  await nft.run(new Planner(ADDRESSES).reset(contractChanges()).commands);
+  testContract((flow) => {
+    const options = { table: nft.tables.get(TABLE)!, localIps: [world.nodeIp], affinity: new Map<string, string>() };
+    return checkFates(flow, (choose) => trace(packetOf(flow), { ...options, choose }));
+  });
 });
 
 it('session affinity: a client moves on when its endpoint is gone, and then stays there', async () => {

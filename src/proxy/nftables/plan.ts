@@ -1,7 +1,7 @@
 import type { ServicePort } from '../../servicemap/service-port.ts';
+import { Claims } from '../claims.ts';
 import type { Changes, Plan, ProxyAddresses, ProxyMode, StaleFlow } from '../mode.ts';
 import { type Arrangement, arrange } from './arrange.ts';
-import { Claims } from './claims.ts';
 import { type Frontend, frontendsOf } from './frontends.ts';
 import { type Chain, chainsOf, elementsOf, renderBase, renderChain, renderElements, TABLE } from './render.ts';
 
@@ -21,7 +21,7 @@ const NOTHING: Programmed = { elements: [], lists: new Map(), ips: [] };
 /** The nftables mode, in its flat form: see {@link renderBase}. */
 export class Planner implements ProxyMode {
   readonly #addresses: ProxyAddresses;
-  #claims = new Claims();
+  #claims = new Claims<Frontend>();
   #programmed = new Map<string, Programmed>();
   /** Ports of Services that did not get all they want. */
   #conflicted = new Map<string, readonly ServicePort[]>();

@@ -1,23 +1,6 @@
 import type { FakeTable } from '../../host/nft-fake.ts';
 import { cidrContains, parseCidr, parseIp } from '../../lib/ip.ts';
-
-/** A first packet of a connection, on its way through this node. */
-export interface Packet {
-  readonly source: string;
-  readonly destination: string;
-  readonly port: number;
-  readonly protocol: string;
-  /** Sent by a process on this node, not by a pod or from outside. */
-  readonly ownProcess: boolean;
-}
-
-/** Where it got to: an endpoint, this node itself (`here`) or onward untouched (`onward`). */
-export type Fate =
-  | { readonly to: string; readonly port: number; readonly masqueraded: boolean }
-  | 'reject'
-  | 'drop'
-  | 'here'
-  | 'onward';
+import type { Fate, Packet } from '../fate.ts';
 
 export interface TraceOptions {
   table: FakeTable;

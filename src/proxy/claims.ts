@@ -1,17 +1,21 @@
-import type { Conflict } from '../mode.ts';
-import type { Frontend } from './frontends.ts';
+import type { Conflict } from './mode.ts';
 
-type Wanted = ReadonlyMap<string, readonly Frontend[]>;
+/** An address and port, by name. */
+export interface Claim {
+  readonly key: string;
+}
 
-export interface Settlement {
+type Wanted<C extends Claim> = ReadonlyMap<string, readonly C[]>;
+
+export interface Settlement<C extends Claim> {
   /** What each Service gets. */
-  readonly won: Map<string, Frontend[]>;
+  readonly won: Map<string, C[]>;
   readonly conflicts: readonly Conflict[];
   commit(): void;
 }
 
 /** Which Service an address and port belongs to: who has it keeps it, and who wants it too waits until it is given up. */
-export class Claims {
+export class Claims<C extends Claim> {
   /** Frontend key → Service. */
   readonly #owners = new Map<string, string>();
   /** Service → frontend keys. */
@@ -20,7 +24,7 @@ export class Claims {
   readonly #waiting = new Map<string, Set<string>>();
 
   /** Services that wait for what the Services in `wanted` give up. */
-  heirs(wanted: Wanted): string[] {
+  heirs(wanted: Wanted<C>): string[] {
     if (this.#waiting.size === 0) return [];
     const heirs = new Set<string>();
     for (const [service, frontends] of wanted) {
@@ -31,10 +35,10 @@ export class Claims {
     return [...heirs].filter((heir) => !wanted.has(heir));
   }
 
-  settle(wanted: Wanted): Settlement {
+  settle(wanted: Wanted<C>): Settlement<C> {
     const taken = this.#kept(wanted);
     const conflicts: Conflict[] = [];
-    const won = new Map<string, Frontend[]>();
+    const won = new Map<string, C[]>();
     for (const [service, frontends] of wanted) {
       const mine = frontends.filter(({ key }) => {
         const owner = taken.get(key) ?? this.#ownerOutside(key, wanted) ?? service;
@@ -48,19 +52,19 @@ export class Claims {
   }
 
   /** Keys that Services in `wanted` have and still want. */
-  #kept(wanted: Wanted): Map<string, string> {
+  #kept(wanted: Wanted<C>): Map<string, string> {
     const kept = new Map<string, string>();
     for (const [service, frontends] of wanted)
       for (const { key } of frontends) if (this.#owners.get(key) === service) kept.set(key, service);
     return kept;
   }
 
-  #ownerOutside(key: string, wanted: Wanted): string | undefined {
+  #ownerOutside(key: string, wanted: Wanted<C>): string | undefined {
     const owner = this.#owners.get(key);
     return owner !== undefined && !wanted.has(owner) ? owner : undefined;
   }
 
-  #commit(won: ReadonlyMap<string, readonly Frontend[]>, conflicts: readonly Conflict[]): void {
+  #commit(won: ReadonlyMap<string, readonly C[]>, conflicts: readonly Conflict[]): void {
     for (const service of won.keys()) {
       for (const key of this.#owned.get(service) ?? []) if (this.#owners.get(key) === service) this.#owners.delete(key);
       this.#owned.delete(service);

@@ -1,0 +1,15 @@
+import type { Nft } from '../../host/nft.ts';
+import type { ProxyAddresses, ProxyBackend } from '../mode.ts';
+import { Planner } from './plan.ts';
+
+/** Flat maps in a table of their own. */
+export function nftablesBackend(nft: Nft, addresses: ProxyAddresses): ProxyBackend {
+  const mode = new Planner(addresses);
+  return {
+    name: 'nftables',
+    mode,
+    run: ({ commands }) => nft.run(commands),
+    cleanup: () => nft.run(mode.cleanup()),
+    close: () => {},
+  };
+}
