@@ -20,6 +20,14 @@ export interface ScalePaths {
   readonly selector: readonly string[];
 }
 
+/** How a version of a kind that is kept in another form is read and written. Neither function changes its argument. */
+export interface Conversion {
+  /** The row whose keys, rules and form are those of the store. */
+  readonly stored: Resource;
+  readonly toStored: (object: KubeObject) => KubeObject;
+  readonly fromStored: (object: KubeObject) => KubeObject;
+}
+
 /**
  * A kind as data: everything that differs between kinds. Verbs, watches, tables, discovery and OpenAPI are written once
  * over these rows; a new kind is one file in `kinds/` and one line in `registry.ts`.
@@ -52,6 +60,10 @@ export interface Resource<T extends KubeObject = KubeObject> {
   readonly prepareForUpdate?: (object: T, old: T) => void;
   /** Warning header texts for what was sent. */
   readonly warnings?: (object: T) => string[];
+  /** This row is another version of a stored kind; writes follow the stored row's rules. */
+  readonly conversion?: Conversion;
+  /** Text of a `Warning` header on every answer: the version is on its way out. */
+  readonly deprecation?: string;
   /** Rule of `metadata.name`; default: DNS-1123 subdomain. */
   readonly nameRule?: 'dns1123-subdomain' | 'dns1123-label' | 'dns1035-label' | 'path-segment';
 }

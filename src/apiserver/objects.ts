@@ -1,4 +1,4 @@
-import type { Resource } from '../api/resource.ts';
+import type { Conversion, Resource } from '../api/resource.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Change, KeyValue, Store } from '../store/store.ts';
 
@@ -14,13 +14,50 @@ export function objectOf(item: KeyValue): KubeObject {
   return object;
 }
 
+/** An object with its JSON text. */
+export interface Encoded {
+  readonly object: KubeObject;
+  readonly text: string;
+}
+
+const shown = new WeakMap<KubeObject, WeakMap<Conversion, Encoded>>();
+
+/** A stored object in the version of `resource`, converted and encoded once for all readers: never change it. */
+export function shownAs({ conversion }: Resource, stored: Encoded): Encoded {
+  if (!conversion) return stored;
+  const versions = shown.get(stored.object) ?? new WeakMap<Conversion, Encoded>();
+  shown.set(stored.object, versions);
+  let encoded = versions.get(conversion);
+  if (!encoded) {
+    const object = conversion.fromStored(stored.object);
+    encoded = object === stored.object ? stored : { object, text: JSON.stringify(object) };
+    versions.set(conversion, encoded);
+  }
+  return encoded;
+}
+
+/** The object of a stored value in the version of `resource`. */
+export function objectAs(resource: Resource, item: KeyValue): KubeObject {
+  const object = objectOf(item);
+  return resource.conversion ? shownAs(resource, { object, text: item.value }).object : object;
+}
+
+/** JSON text of a stored value in the version of `resource`. */
+export function textAs(resource: Resource, item: KeyValue): string {
+  return resource.conversion ? shownAs(resource, { object: objectOf(item), text: item.value }).text : item.value;
+}
+
+/** What a key is made of: all versions of a kind share the keys of the stored one. */
+type Keyed = Pick<Resource, 'group' | 'plural' | 'conversion'>;
+
 /** `/core/pods/default/` for a namespace, `/core/pods/` for all. */
-export function keyPrefix(resource: Pick<Resource, 'group' | 'plural'>, namespace = ''): string {
-  const base = `/${resource.group || 'core'}/${resource.plural}/`;
+export function keyPrefix(resource: Keyed, namespace = ''): string {
+  const { group, plural } = resource.conversion?.stored ?? resource;
+  const base = `/${group || 'core'}/${plural}/`;
   return namespace === '' ? base : `${base}${namespace}/`;
 }
 
-export function keyOf(resource: Pick<Resource, 'group' | 'plural'>, at: { namespace?: string; name: string }): string {
+export function keyOf(resource: Keyed, at: { namespace?: string; name: string }): string {
   return `${keyPrefix(resource, at.namespace)}${at.name}`;
 }
 
@@ -33,10 +70,10 @@ export function putObject(store: Store, at: { key: string; object: KubeObject; e
   return store.put(at.key, encode, at.expected);
 }
 
-const deleted = new WeakMap<Change, { object: KubeObject; text: string }>();
+const deleted = new WeakMap<Change, Encoded>();
 
 /** A deleted object as watchers see it: its last state with the revision of the delete. */
-export function lastState(change: Change, of: KeyValue): { object: KubeObject; text: string } {
+export function lastState(change: Change, of: KeyValue): Encoded {
   let last = deleted.get(change);
   if (!last) {
     const object = structuredClone(objectOf(of));

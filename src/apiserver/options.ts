@@ -1,9 +1,9 @@
-import type { Resource } from '../api/resource.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
 import type { Admission, AdmissionPlugin } from './admission.ts';
+import type { Catalog } from './catalog.ts';
 import type { BodyDecoder } from './decode.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
 
@@ -36,7 +36,7 @@ export type PathHandler = (request: ApiRequest) => Promise<ApiResponse | undefin
 
 export interface ApiServerOptions {
   store: Store;
-  registry: readonly Resource[];
+  catalog: Catalog;
   clock: Clock;
   random: () => number;
   log: Logger;

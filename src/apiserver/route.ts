@@ -1,5 +1,6 @@
 import { ApiError } from '../api/errors.ts';
-import { apiVersion, type Resource } from '../api/resource.ts';
+import type { Resource } from '../api/resource.ts';
+import type { Catalog } from './catalog.ts';
 
 /** What a resource path names. */
 export interface Target {
@@ -15,14 +16,10 @@ export interface Target {
 
 /** Finds rows by API version and plural. */
 export class Router {
-  readonly #rows = new Map<string, Resource>();
+  readonly #catalog: Catalog;
 
-  constructor(registry: readonly Resource[]) {
-    for (const resource of registry) this.#rows.set(`${apiVersion(resource)}/${resource.plural}`, resource);
-  }
-
-  find(version: string, plural: string): Resource | undefined {
-    return this.#rows.get(`${version}/${plural}`);
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
   }
 
   /** Undefined when the path is none of a served resource. Throws BadRequest for broken escapes. */
@@ -36,9 +33,9 @@ export class Router {
 
   #target(version: string, parts: readonly string[]): Target | undefined {
     const scoped = parts[0] === 'namespaces' && parts.length > 2;
-    const inNamespace = scoped ? this.find(version, parts[2]!) : undefined;
+    const inNamespace = scoped ? this.#catalog.find(version, parts[2]!) : undefined;
     if (inNamespace?.namespaced) return toTarget(inNamespace, parts[1]!, parts.slice(3));
-    const resource = this.find(version, parts[0] ?? '');
+    const resource = this.#catalog.find(version, parts[0] ?? '');
     if (!resource || (resource.namespaced && parts.length > 1)) return undefined;
     return toTarget(resource, '', parts.slice(1));
   }

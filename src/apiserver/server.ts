@@ -20,7 +20,7 @@ export interface ApiServer {
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const context: VerbContext = { admissions: [], plugins: [], ...options };
-  const router = new Router(options.registry);
+  const router = new Router(options.catalog);
   const handler = new ResourceHandler(context, options);
   const authorize: ApiServer['authorize'] = (user, request) => {
     options.authorize?.(user, attributesOf(router.parse(request.path), request));
@@ -33,7 +33,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const response = await path(request);
       if (response) return response;
     }
-    return serverPath(request) ?? discoveryPath(options.registry, request);
+    return serverPath(request) ?? discoveryPath(options.catalog.rows, request);
   };
   return {
     async handle(request) {

@@ -9,6 +9,7 @@ import type { Admission } from '../apiserver/admission.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { createServiceAccountAdmission } from '../apiserver/allocation/serviceaccount.ts';
 import { createAuth } from '../apiserver/auth/extension.ts';
+import { Catalog } from '../apiserver/catalog.ts';
 import { serveHttps } from '../apiserver/http.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
 import { keyOf, keyPrefix, objectOf } from '../apiserver/objects.ts';
@@ -68,9 +69,10 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
   });
   const tls = { ca: pem(pki.caFile), cert: pem(pki.kubeletClientCertFile), key: pem(pki.kubeletClientKeyFile) };
   const streaming = createStreaming({ find, tls, clock, log });
+  const catalog = new Catalog(registry);
   const server = createApiServer({
     store,
-    registry,
+    catalog,
     clock,
     random,
     log,
@@ -79,7 +81,7 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
     admissions: [serviceAllocator(config, store, random), serviceAccounts(store, random)] as Admission<KubeObject>[],
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
-    paths: [...auth.paths, createOpenApi({ registry, readPackageFile })],
+    paths: [...auth.paths, createOpenApi({ catalog, readPackageFile })],
   });
   holder.server = server;
   return { server, auth, streaming };

@@ -2,6 +2,7 @@ import { registry } from '../api/registry.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Admission, AdmissionPlugin } from '../apiserver/admission.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
+import { Catalog } from '../apiserver/catalog.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
 import { type ApiServer, createApiServer } from '../apiserver/server.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
@@ -56,7 +57,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const admissions = [allocator as Admission<KubeObject>, ...(options.admissions ?? [])];
   const server = createApiServer({
     store,
-    registry,
+    catalog: new Catalog(registry),
     clock,
     random,
     log: silentLogger,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { registry } from '../../src/api/registry.ts';
+import { Catalog } from '../../src/apiserver/catalog.ts';
 import { serveHttps } from '../../src/apiserver/http.ts';
 import { createOpenApi } from '../../src/apiserver/openapi/openapi.ts';
 import { decodeProtobuf } from '../../src/apiserver/protobuf/decode.ts';
@@ -32,14 +33,15 @@ function readPackageFile(path: string): string | undefined {
 async function serve(): Promise<void> {
   const authority = createAuthority({ commonName: 'test', clock: systemClock });
   const pair = issueCertificate(authority, { commonName: 'server', ipAddresses: ['127.0.0.1'], usage: 'server' });
+  const catalog = new Catalog(registry);
   const server = createApiServer({
     store: createMemoryStore({}),
-    registry,
+    catalog,
     clock: systemClock,
     random: createRandom(1),
     log: silentLogger,
     decoders: { 'application/vnd.kubernetes.protobuf': (body) => decodeProtobuf(body).object },
-    paths: [createOpenApi({ registry, readPackageFile })],
+    paths: [createOpenApi({ catalog, readPackageFile })],
   });
   const { ports } = await serveHttps({
     server,

@@ -8,6 +8,7 @@ import { pods } from '../../src/api/kinds/pod.ts';
 import { registry } from '../../src/api/registry.ts';
 import type { Pod } from '../../src/api/types.ts';
 import { createAuth } from '../../src/apiserver/auth/extension.ts';
+import { Catalog } from '../../src/apiserver/catalog.ts';
 import { inProcessTransport } from '../../src/apiserver/in-process.ts';
 import { createApiServer } from '../../src/apiserver/server.ts';
 import type { Client } from '../../src/client/client.ts';
@@ -66,7 +67,7 @@ export class AgentBench {
     const server = createApiServer({
       ...base,
       store: createMemoryStore(),
-      registry,
+      catalog: new Catalog(registry),
       random: Math.random,
       subresources,
     });

@@ -6,6 +6,7 @@ import { silentLogger } from '../../lib/log.ts';
 import { createAuthority, createSigningKey } from '../../pki/authority.ts';
 import { createMemoryStore } from '../../store/memory.ts';
 import { FakeClock } from '../../testing/clock.ts';
+import { Catalog } from '../catalog.ts';
 import { inProcessTransport } from '../in-process.ts';
 import type { UserInfo } from '../request.ts';
 import { createApiServer } from '../server.ts';
@@ -21,7 +22,7 @@ async function startServer() {
   const auth = createAuth({ clientCaPem, signingKeyPem: createSigningKey().keyPem, find, clock });
   const server = createApiServer({
     store: createMemoryStore(),
-    registry,
+    catalog: new Catalog(registry),
     clock,
     random: () => 0.5,
     log: silentLogger,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { registry } from '../../api/registry.ts';
+import { Catalog } from '../catalog.ts';
 import type { ApiRequest } from '../request.ts';
 import { parseDeclaration } from './descriptions.ts';
 import { createOpenApi } from './openapi.ts';
@@ -16,7 +17,7 @@ function readPackageFile(path: string): string | undefined {
   }
 }
 
-const handler = createOpenApi({ registry, readPackageFile });
+const handler = createOpenApi({ catalog: new Catalog(registry), readPackageFile });
 
 // biome-ignore lint/suspicious/noExplicitAny: documents are looked into
 async function get(path: string): Promise<any> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { apiVersion, type Resource } from '../../api/resource.ts';
 import { typeNameOf } from '../../api/schema.ts';
+import type { Catalog } from '../catalog.ts';
 import type { PathHandler } from '../options.ts';
 import type { ApiResponse } from '../request.ts';
 import { describeFrom, type ReadPackageFile } from './descriptions.ts';
@@ -9,14 +10,14 @@ import { encodeOpenApiV2, OPENAPI_V2_PROTOBUF, OPENAPI_V2_PROTOBUF_ANSWER } from
 import { componentName, type Describe, type Schema, schemasOf } from './schemas.ts';
 
 export interface OpenApiOptions {
-  registry: readonly Resource[];
+  catalog: Catalog;
   readPackageFile: ReadPackageFile;
 }
 
 const INFO = { title: 'Kubernetes', version: 'v1.35.0' };
 
-/** Serves `/openapi/v2` and `/openapi/v3`. Documents are made when they are first asked for. */
-export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): PathHandler {
+/** Serves `/openapi/v2` and `/openapi/v3`. Documents are made when they are first asked for, and again when the catalog changes. */
+export function createOpenApi({ catalog, readPackageFile }: OpenApiOptions): PathHandler {
   const describe = describeFrom(readPackageFile);
   const made = new Map<string, string>();
   const document = (path: string, make: () => object) => {
@@ -25,9 +26,14 @@ export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): Pa
     return text;
   };
   let protobuf: Uint8Array | undefined;
-  const groupVersions = new Map(registry.map((resource) => [groupPath(resource), resource]));
+  let registry: readonly Resource[] = [];
   return (request) => {
     if (request.method !== 'GET') return undefined;
+    if (registry !== catalog.rows) {
+      registry = catalog.rows;
+      made.clear();
+      protobuf = undefined;
+    }
     const path = request.path.replace(/\/$/, '');
     if (path === '/openapi/v2') {
       const text = document(path, () => documentV2(registry, describe));
@@ -35,10 +41,10 @@ export function createOpenApi({ registry, readPackageFile }: OpenApiOptions): Pa
       protobuf ??= encodeOpenApiV2(JSON.parse(text));
       return answer(protobuf, OPENAPI_V2_PROTOBUF_ANSWER);
     }
-    if (path === '/openapi/v3') return answer(JSON.stringify(indexV3([...groupVersions.keys()])));
+    if (path === '/openapi/v3') return answer(JSON.stringify(indexV3([...new Set(registry.map(groupPath))])));
     const at = /^\/openapi\/v3\/(.+)$/.exec(path)?.[1] ?? '';
-    if (!groupVersions.has(at)) return undefined;
     const rows = registry.filter((resource) => groupPath(resource) === at);
+    if (rows.length === 0) return undefined;
     return answer(document(path, () => documentV3(rows, describe)));
   };
 }

@@ -8,6 +8,7 @@ import { silentLogger } from '../../lib/log.ts';
 import { type PkiFiles, planPki } from '../../pki/plan.ts';
 import { createMemoryStore } from '../../store/memory.ts';
 import { createAuth } from '../auth/extension.ts';
+import { Catalog } from '../catalog.ts';
 import { serveHttps } from '../http.ts';
 import { inProcessTransport } from '../in-process.ts';
 import { decodeProtobuf, type JsonObject } from '../protobuf/decode.ts';
@@ -76,7 +77,7 @@ async function startServer(files: PkiFiles, agentPort: number, signal: AbortSign
   const server = createApiServer({
     ...base,
     store: createMemoryStore(),
-    registry,
+    catalog: new Catalog(registry),
     random: () => 0.5,
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],

@@ -4,7 +4,7 @@ import { partialMetadata } from '../../api/table.ts';
 import { CompactedError, type KeyValue, type ListResult } from '../../store/store.ts';
 import type { VerbContext } from '../context.ts';
 import { type Negotiated, tableOf } from '../negotiate.ts';
-import { keyOf, keyPrefix, objectOf } from '../objects.ts';
+import { keyOf, keyPrefix, objectAs, textAs } from '../objects.ts';
 import type { Target } from '../route.ts';
 import { selectorOf } from '../select.ts';
 
@@ -32,7 +32,7 @@ export function listObjects(context: VerbContext, target: Target, query: URLSear
   const token = parseToken(query.get('continue'));
   const where = selectorOf(target.resource, query);
   const result = readList(context, target, { query, token, limit: where ? undefined : limit });
-  const matching = where ? result.items.filter((item) => where(objectOf(item))) : result.items;
+  const matching = where ? result.items.filter((item) => where(objectAs(target.resource, item))) : result.items;
   const items = limit && where ? matching.slice(0, limit) : matching;
   const remaining = where ? matching.length - items.length : result.remaining;
   const last = items.at(-1);
@@ -111,14 +111,15 @@ export interface ListRender {
 export function renderList(page: Page, { target, negotiated, now }: ListRender): string {
   const { resource } = target;
   const metadata = JSON.stringify(page.metadata);
+  const objects = () => page.items.map((item) => objectAs(resource, item));
   if (negotiated.format === 'table') {
-    return JSON.stringify(tableOf(page.items.map(objectOf), page.metadata, { resource, negotiated, now }));
+    return JSON.stringify(tableOf(objects(), page.metadata, { resource, negotiated, now }));
   }
   if (negotiated.format === 'partial') {
-    const items = page.items.map((item) => partialMetadata(objectOf(item)));
+    const items = objects().map(partialMetadata);
     const kind = 'PartialObjectMetadataList';
     return JSON.stringify({ kind, apiVersion: `meta.k8s.io/${negotiated.version}`, metadata: page.metadata, items });
   }
-  const items = page.items.map((item) => item.value).join(',');
+  const items = page.items.map((item) => textAs(resource, item)).join(',');
   return `{"kind":"${resource.kind}List","apiVersion":"${apiVersion(resource)}","metadata":${metadata},"items":[${items}]}`;
 }

@@ -1,10 +1,9 @@
 import { ApiError } from '../../api/errors.ts';
 import { apiVersion } from '../../api/resource.ts';
-import type { KubeObject } from '../../api/types.ts';
 import { type Change, CompactedError, type KeyValue } from '../../store/store.ts';
 import type { VerbContext } from '../context.ts';
 import { type Negotiated, renderObject, tableOf } from '../negotiate.ts';
-import { keyPrefix, lastState, objectOf } from '../objects.ts';
+import { type Encoded, keyPrefix, lastState, objectAs, objectOf, shownAs } from '../objects.ts';
 import type { Target } from '../route.ts';
 import { type Predicate, selectorOf } from '../select.ts';
 import { parseNumber } from './read.ts';
@@ -91,31 +90,28 @@ class WatchStream {
 
   #sendInitial(): void {
     const { items, revision } = this.#context.store.list(this.#prefix);
-    for (const item of items) if (this.#matches(item)) this.#push('ADDED', objectOf(item), item.value);
+    for (const item of items) if (this.#matches(item)) this.#push('ADDED', encoded(item));
     if (this.#request.query.get('sendInitialEvents') !== 'true') return;
     this.#bookmark(revision, { 'k8s.io/initial-events-end': 'true' });
   }
 
   #matches(item: KeyValue | undefined): item is KeyValue {
-    return item !== undefined && (!this.#where || this.#where(objectOf(item)));
+    return item !== undefined && (!this.#where || this.#where(objectAs(this.#request.target.resource, item)));
   }
 
   #onChange(change: Change): void {
     const { current, previous } = change;
     const [is, was] = [this.#matches(current), this.#matches(previous)];
-    if (is) this.#push(was ? 'MODIFIED' : 'ADDED', objectOf(current!), current!.value);
-    else if (was) {
-      // An object that a selector no longer matches is gone for this client.
-      const last = lastState(change, previous!);
-      this.#push('DELETED', last.object, last.text);
-    }
+    if (is) this.#push(was ? 'MODIFIED' : 'ADDED', encoded(current!));
+    // An object that a selector no longer matches is gone for this client.
+    else if (was) this.#push('DELETED', lastState(change, previous!));
   }
 
-  #push(type: EventType, object: KubeObject, text: string): void {
-    this.#send(`{"type":"${type}","object":${this.#render(object, text)}}\n`);
+  #push(type: EventType, stored: Encoded): void {
+    this.#send(`{"type":"${type}","object":${this.#render(shownAs(this.#request.target.resource, stored))}}\n`);
   }
 
-  #render(object: KubeObject, text: string): string {
+  #render({ object, text }: Encoded): string {
     const { negotiated, target } = this.#request;
     if (negotiated.format === 'object') return text;
     const options = { resource: target.resource, negotiated, now: this.#context.clock.now() };
@@ -158,4 +154,8 @@ class WatchStream {
     for (const cancel of this.#cancels.splice(0)) cancel();
     this.#wake();
   }
+}
+
+function encoded(item: KeyValue): Encoded {
+  return { object: objectOf(item), text: item.value };
 }

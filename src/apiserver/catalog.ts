@@ -1,0 +1,34 @@
+import { apiVersion, type Resource } from '../api/resource.ts';
+
+/** The rows that are served now: those of the program, and those that definitions added while it runs. */
+export class Catalog {
+  readonly #fixed: readonly Resource[];
+  #rows: readonly Resource[];
+  #byPath: ReadonlyMap<string, Resource>;
+
+  constructor(fixed: readonly Resource[]) {
+    this.#fixed = fixed;
+    this.#rows = fixed;
+    this.#byPath = indexed(fixed);
+  }
+
+  /** In discovery order. Another array after every change, so that what is derived from it can be kept until then. */
+  get rows(): readonly Resource[] {
+    return this.#rows;
+  }
+
+  /** `version` as in `apiVersion`: `v1`, `apps/v1`. */
+  find(version: string, plural: string): Resource | undefined {
+    return this.#byPath.get(`${version}/${plural}`);
+  }
+
+  /** Replaces all added rows. Rows of the program win over added ones of the same name. */
+  setAdded(added: readonly Resource[]): void {
+    this.#rows = [...this.#fixed, ...added];
+    this.#byPath = indexed(this.#rows);
+  }
+}
+
+function indexed(rows: readonly Resource[]): ReadonlyMap<string, Resource> {
+  return new Map(rows.toReversed().map((resource) => [`${apiVersion(resource)}/${resource.plural}`, resource]));
+}
