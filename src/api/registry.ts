@@ -46,6 +46,9 @@ import { validatingAdmissionPolicyBindings } from './kinds/validatingadmissionpo
 import { validatingWebhookConfigurations } from './kinds/validatingwebhookconfiguration.ts';
 import { volumeAttachments } from './kinds/volumeattachment.ts';
 import { type Resource, row } from './resource.ts';
+import { newEvents } from './versions/event.ts';
+import { v1Autoscalers } from './versions/horizontalpodautoscaler.ts';
+import { betaIngresses } from './versions/ingress.ts';
 
 /** Every kind that is served, in discovery order. */
 export const registry: readonly Resource[] = [
@@ -70,10 +73,12 @@ export const registry: readonly Resource[] = [
   row(daemonSets),
   row(controllerRevisions),
   row(horizontalPodAutoscalers),
+  v1Autoscalers,
   row(jobs),
   row(cronJobs),
   row(certificateSigningRequests),
   row(ingresses),
+  ...betaIngresses,
   row(ingressClasses),
   row(networkPolicies),
   row(ipAddresses),
@@ -96,4 +101,5 @@ export const registry: readonly Resource[] = [
   row(leases),
   row(runtimeClasses),
   row(endpointSlices),
+  newEvents,
 ];

@@ -9,7 +9,7 @@ import type { AdmissionContext } from './admission.ts';
 import type { VerbContext } from './context.ts';
 import { checkObject, decodeObject, mediaType, parseText, readBody } from './decode.ts';
 import { type Negotiated, negotiate, renderObject } from './negotiate.ts';
-import { keyOf, objectOf } from './objects.ts';
+import { keyOf, objectAs, objectOf, textAs } from './objects.ts';
 import { type ApiServerOptions, isWatch } from './options.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import { json, yaml } from './respond.ts';
@@ -41,7 +41,7 @@ export class ResourceHandler {
 
   find(target: Target): KubeObject | undefined {
     const item = this.#context.store.get(keyOf(target.resource, target));
-    return item && objectOf(item);
+    return item && objectAs(target.resource, item);
   }
 
   async handle(request: ApiRequest, target: Target): Promise<ApiResponse> {
@@ -121,7 +121,7 @@ export class ResourceHandler {
   #get({ target, negotiated }: Call): ApiResponse {
     const item = getObject(this.#context, target);
     if (negotiated.format === 'object' && negotiated.encoding === 'json') {
-      return { status: 200, headers: { 'content-type': 'application/json' }, body: item.value };
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: textAs(target.resource, item) };
     }
     return this.#answer(200, objectOf(item), { target, negotiated, warnings: [] });
   }
@@ -130,7 +130,12 @@ export class ResourceHandler {
     const { request, target } = call;
     const body = await readBody(request, this.#options.decoders ?? {});
     const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
-    const created = await createObject(this.#context, target, object, this.#writeOptions(call));
+    const created = await createObject(
+      this.#context,
+      storedTarget(target),
+      toStored(target, object),
+      this.#writeOptions(call),
+    );
     return this.#answer(201, created, call, [...warnings, ...(target.resource.warnings?.(created) ?? [])]);
   }
 
@@ -139,7 +144,12 @@ export class ResourceHandler {
     const body = await readBody(request, this.#options.decoders ?? {});
     const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
     const options = { ...this.#writeOptions(call), scope };
-    const updated = await updateObject(this.#context, target, () => structuredClone(object), options);
+    const updated = await updateObject(
+      this.#context,
+      storedTarget(target),
+      () => toStored(target, structuredClone(object)),
+      options,
+    );
     return this.#answer(200, updated, call, warnings);
   }
 
@@ -148,7 +158,7 @@ export class ResourceHandler {
     const apply = await readPatch(request, typeNameOf(target.resource));
     const warnings: string[] = [];
     const change = (current: KubeObject) => {
-      const patched = apply(current) as KubeObject;
+      const patched = apply(fromStored(target, current)) as KubeObject;
       warnings.splice(
         0,
         warnings.length,
@@ -157,16 +167,19 @@ export class ResourceHandler {
       // Only a version that the patch itself names is a precondition.
       if (patched.metadata.resourceVersion === current.metadata.resourceVersion)
         delete patched.metadata.resourceVersion;
-      return patched;
+      return toStored(target, patched);
     };
-    const updated = await updateObject(this.#context, target, change, { ...this.#writeOptions(call), scope });
+    const updated = await updateObject(this.#context, storedTarget(target), change, {
+      ...this.#writeOptions(call),
+      scope,
+    });
     return this.#answer(200, updated, call, warnings);
   }
 
   async #delete(call: Call): Promise<ApiResponse> {
     const { request, target } = call;
     const options = await this.#deleteOptions(request);
-    const { object, gone } = await deleteObject(this.#context, target, options, admittedFor(call));
+    const { object, gone } = await deleteObject(this.#context, storedTarget(target), options, admittedFor(call));
     if (!gone) return this.#answer(200, object, call);
     const { group, plural } = target.resource;
     const details = { name: target.name, group: group || undefined, kind: plural, uid: object.metadata.uid };
@@ -183,7 +196,7 @@ export class ResourceHandler {
     const page = listObjects(this.#context, target, request.query);
     for (const item of page.items) {
       const { name, namespace = '' } = objectOf(item).metadata;
-      await deleteObject(this.#context, { ...target, name, namespace }, options, admittedFor(call)).catch(
+      await deleteObject(this.#context, { ...storedTarget(target), name, namespace }, options, admittedFor(call)).catch(
         ignoreNotFound,
       );
     }
@@ -208,16 +221,22 @@ export class ResourceHandler {
   async #scale(call: Call): Promise<ApiResponse> {
     const { request, target } = call;
     if (request.method === 'GET')
-      return this.#encode(200, scaleOf(target.resource, objectOf(getObject(this.#context, target))), call.negotiated);
+      return this.#encode(
+        200,
+        scaleOf(target.resource, objectAs(target.resource, getObject(this.#context, target))),
+        call.negotiated,
+      );
     const apply =
       request.method === 'PUT'
         ? await readReplacement(request, this.#options)
         : await readPatch(request, 'autoscaling/v1.Scale');
-    const change = (current: KubeObject) =>
-      withScale(target.resource, current, apply(scaleOf(target.resource, current)));
+    const change = (current: KubeObject) => {
+      const shown = fromStored(target, current);
+      return toStored(target, withScale(target.resource, shown, apply(scaleOf(target.resource, shown))));
+    };
     const options = { ...this.#writeOptions(call), scope: 'main' as const };
-    const updated = await updateObject(this.#context, target, change, options);
-    return this.#encode(200, scaleOf(target.resource, updated), call.negotiated);
+    const updated = await updateObject(this.#context, storedTarget(target), change, options);
+    return this.#encode(200, scaleOf(target.resource, fromStored(target, updated)), call.negotiated);
   }
 
   async #finalize(call: Call): Promise<ApiResponse> {
@@ -256,7 +275,11 @@ export class ResourceHandler {
     { target, negotiated, warnings: admission }: Omit<Call, 'request'>,
     decoding: readonly string[] = [],
   ): ApiResponse {
-    const body = renderObject(object, { resource: target.resource, negotiated, now: this.#context.clock.now() });
+    const body = renderObject(fromStored(target, object), {
+      resource: target.resource,
+      negotiated,
+      now: this.#context.clock.now(),
+    });
     const response = this.#encode(status, body, negotiated);
     const warnings = [...decoding, ...admission];
     if (warnings.length === 0) return response;
@@ -279,6 +302,20 @@ function admittedFor({
   warnings,
 }: Pick<Call, 'request' | 'warnings'>): Pick<AdmissionContext, 'user' | 'warn'> {
   return { user, warn: (text) => warnings.push(text) };
+}
+
+/** Where the store keeps what the request names, under the rules of its stored version. */
+function storedTarget(target: Target): Target {
+  const { conversion } = target.resource;
+  return conversion ? { ...target, resource: conversion.stored } : target;
+}
+
+function toStored({ resource }: Target, object: KubeObject): KubeObject {
+  return resource.conversion?.toStored(object) ?? object;
+}
+
+function fromStored({ resource }: Target, object: KubeObject): KubeObject {
+  return resource.conversion?.fromStored(object) ?? object;
 }
 
 type Change = (current: object) => object;

@@ -28,7 +28,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const serve = async (request: ApiRequest): Promise<ApiResponse> => {
     const target = router.parse(request.path);
     options.authorize?.(request.user, attributesOf(target, request));
-    if (target) return handler.handle(request, target);
+    if (target) return deprecated(target, await handler.handle(request, target));
     for (const path of options.paths ?? []) {
       const response = await path(request);
       if (response) return response;
@@ -52,6 +52,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     authorize,
   };
+}
+
+/** The answer with a warning when the version that was asked for is on its way out (RFC 7234, code 299). */
+function deprecated({ resource: { deprecation } }: Target, response: ApiResponse): ApiResponse {
+  if (deprecation === undefined) return response;
+  const texts = [
+    `299 - ${JSON.stringify(deprecation)}`,
+    ...(response.headers['warning'] ? [response.headers['warning']] : []),
+  ];
+  return { ...response, headers: { ...response.headers, warning: texts.join(', ') } };
 }
 
 const VERB_OF_METHOD: Record<string, string> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };

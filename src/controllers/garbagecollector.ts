@@ -24,7 +24,7 @@ class Collector {
   readonly #byUid = new Map<string, Entry>();
   /** Owner's uid → uids of what it owns. */
   readonly #dependents = new Map<string, Set<string>>();
-  readonly #kinds = registry.filter((resource) => !UNFOLLOWED.has(resource.plural));
+  readonly #kinds = registry.filter((resource) => !UNFOLLOWED.has(resource.plural) && !resource.conversion);
   readonly #controller;
 
   constructor(options: ControllersOptions) {

@@ -21,7 +21,8 @@ async function reconcile({ client, informers }: ControllersOptions, name: string
   const namespace = informers.of(namespaces).get(name);
   if (!namespace?.metadata.deletionTimestamp) return undefined;
   let left = 0;
-  for (const resource of registry.filter((row) => row.namespaced)) left += await empty(client, resource, name);
+  for (const resource of registry.filter((row) => row.namespaced && !row.conversion))
+    left += await empty(client, resource, name);
   if (left > 0) return { again: AGAIN_MS };
   try {
     const finalizers = (namespace.spec?.finalizers ?? []).filter((finalizer) => finalizer !== 'kubernetes');
