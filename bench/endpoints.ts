@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { openNft } from '../src/host/nft.ts';
-import { Planner } from '../src/proxy/nftables/plan.ts';
+import { Planner } from '../src/proxy/nftables/nftables.ts';
 import type { ServicePort } from '../src/servicemap/service-port.ts';
 import { quantile, residentBytes, timeMs } from './lib.ts';
 import { type Figure, printReport } from './report.ts';
@@ -14,11 +14,14 @@ const NETNS = `sampan-bench-${process.pid}`;
 function servicePort(index: number, endpoints: ServicePort['internal']): ServicePort {
   return {
     key: `default/web-${index}:http`,
+    family: 4,
     protocol: 'TCP',
     port: 80,
     nodePort: 0,
     clusterIps: [`10.${96 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`],
     externalIps: [],
+    loadBalancerIps: [],
+    sourceRanges: [],
     affinitySeconds: 0,
     internal: endpoints,
     external: endpoints,

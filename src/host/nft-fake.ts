@@ -97,6 +97,7 @@ const COMMANDS: readonly (readonly [RegExp, Effect])[] = [
       if (!chains.has(chain!)) chains.set(chain!, { rules: [] });
     },
   ],
+  [/^flush (?:map|set) (\w+ \w+) (\S+)$/, (tables, [table, map]) => mapIn(tableIn(tables, table!), map!).clear()],
   [/^flush chain (\w+ \w+) (\S+)$/, (tables, [table, chain]) => void chainIn(tables, table!, chain!).rules.splice(0)],
   [
     /^add rule (\w+ \w+) (\S+) (.+)$/,
@@ -135,15 +136,15 @@ function parseElements(elements: string): [string, string][] {
   });
 }
 
-/** The inside of a table's block: maps and sets (their type only), and chains with their rules. */
+/** The inside of a table's block, to what is there: maps and sets (their type only), and chains with their rules. */
 function fillTable(table: Table, lines: readonly string[]): void {
   let chain: Chain | undefined;
   for (const line of lines) {
     const [, kind, name] = /^(map|set|chain) (\S+) \{$/.exec(line) ?? [];
     if (kind === 'chain') {
-      chain = { rules: [] };
+      chain = table.chains.get(name!) ?? { rules: [] };
       table.chains.set(name!, chain);
-    } else if (kind) table.maps.set(name!, new Map());
+    } else if (kind) table.maps.set(name!, table.maps.get(name!) ?? new Map());
     else if (line === '}') chain = undefined;
     else if (line.startsWith('type ') && chain) chain.hook = line;
     else chain?.rules.push(line);

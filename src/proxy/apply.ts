@@ -28,15 +28,18 @@ export class Applier {
     return this.#refused.size;
   }
 
-  /** Replaces everything. Rejects when not even the rules without any Service go through; then nothing was changed. */
+  /**
+   * Replaces everything: over what is there, so that clients stay remembered, or else from scratch, as after a version with
+   * other tables. Rejects when not even the rules without any Service go through; then nothing was changed.
+   */
   async replace(all: Changes): Promise<void> {
     const { mode, log } = this.#options;
     try {
-      await this.#transact(mode.reset(all));
+      await this.#transact(mode.reset(all)).catch(() => this.#transact(mode.reset(all, 'scratch')));
       this.#refused.clear();
     } catch (error) {
       log.error('rules of all Services were refused, and are tried apart', { services: all.size, error });
-      await this.#transact(mode.reset(new Map()));
+      await this.#transact(mode.reset(new Map(), 'scratch'));
       this.#refused.clear();
       await this.#divide(all);
     }

@@ -91,6 +91,29 @@ function slice(name: string, pods: readonly (PodName | PodState)[], protocol: Pr
   };
 }
 
+/** A Service with one load-balancer address: 192.0.2.x, as the last part of its cluster IP. */
+function balancer(
+  name: string,
+  { clusterIP, nodePort, ranges, local }: { clusterIP: string; nodePort: number; ranges: string[]; local?: boolean },
+): Service {
+  const policy = local ? ({ externalTrafficPolicy: 'Local' } as const) : {};
+  return {
+    ...service(name, { clusterIP, nodePort, type: 'LoadBalancer', loadBalancerSourceRanges: ranges, ...policy }),
+    status: { loadBalancer: { ingress: [{ ip: `192.0.2.${clusterIP.split('.')[3]}` }] } },
+  };
+}
+
+/** A slice whose endpoints are each meant for one node. */
+function hinted(of: EndpointSlice, forNodes: readonly string[]): EndpointSlice {
+  return {
+    ...of,
+    endpoints: of.endpoints!.map((endpoint, index) => {
+      const name = forNodes[index];
+      return name ? { ...endpoint, hints: { forNodes: [{ name }] } } : endpoint;
+    }),
+  };
+}
+
 /** Flows from several places to one. */
 function flows(to: string, port: number, rows: Partial<Record<Source, Expected>>, protocol: Protocol = 'TCP'): Flow[] {
   return Object.entries(rows).map(([from, expect]) => ({ from: from as Source, to, port, protocol, expect: expect! }));
@@ -224,6 +247,125 @@ export const contract: readonly ContractCase[] = [
       ...flows('192.0.2.2', 80, { 'pod-a': asNode('pod-b', 'pod-c'), outside: asClient('pod-b') }),
       ...flows('192.0.2.4', 80, { 'pod-a': 'reject', outside: 'reject' }),
     ],
+  },
+  {
+    name: 'only the allowed sources reach the addresses of a load balancer; others hear nothing',
+    services: [
+      balancer('guarded', { clusterIP: '10.96.1.19', nodePort: 30019, ranges: ['10.244.1.2/32', '10.89.0.11/32'] }),
+      balancer('guarded-none', { clusterIP: '10.96.1.20', nodePort: 30020, ranges: ['10.89.0.1/32'] }),
+      balancer('guarded-local', { clusterIP: '10.96.1.21', nodePort: 30021, ranges: ['10.89.0.0/30'], local: true }),
+    ],
+    slices: [slice('guarded', ['pod-b', 'pod-c']), slice('guarded-local', ['pod-b', 'pod-c'])],
+    flows: [
+      ...flows('192.0.2.19', 80, {
+        'pod-a': asNode('pod-b', 'pod-c'),
+        node: asClient('pod-b', 'pod-c'),
+        'pod-b': 'drop',
+        outside: 'drop',
+      }),
+      // The cluster IP and node ports are not the load balancer's.
+      ...flows('10.96.1.19', 80, { outside: asNode('pod-b', 'pod-c') }),
+      ...flows(nodeIp, 30019, { outside: asNode('pod-b', 'pod-c') }),
+      ...flows('192.0.2.20', 80, { 'pod-a': 'drop', outside: 'reject' }),
+      ...flows('192.0.2.21', 80, { 'pod-a': 'drop', outside: asClient('pod-b') }),
+    ],
+  },
+  {
+    name: 'hints: endpoints for this node, or for all where one has no hint; a Local policy has none',
+    services: [
+      service('near', { clusterIP: '10.96.1.22', nodePort: 30022 }),
+      service('near-some', { clusterIP: '10.96.1.23' }),
+      service('near-local', { clusterIP: '10.96.1.24', internalTrafficPolicy: 'Local' }),
+    ],
+    slices: [
+      hinted(slice('near', ['pod-b', 'pod-c']), ['node-1', 'node-2']),
+      hinted(slice('near-some', ['pod-b', 'pod-c']), ['node-1']),
+      hinted(slice('near-local', ['pod-b', 'pod-c']), ['node-2', 'node-1']),
+    ],
+    flows: [
+      ...flows('10.96.1.22', 80, { 'pod-a': asClient('pod-b'), node: asClient('pod-b') }),
+      ...flows(nodeIp, 30022, { outside: asNode('pod-b') }),
+      ...flows('10.96.1.23', 80, { 'pod-a': asClient('pod-b', 'pod-c') }),
+      ...flows('10.96.1.24', 80, { 'pod-a': asClient('pod-b') }),
+    ],
+  },
+  {
+    name: 'Local policies fall back to what terminates here, not to another node',
+    services: [
+      service('ending-here', { clusterIP: '10.96.1.25', internalTrafficPolicy: 'Local' }),
+      service('ending-outside', { clusterIP: '10.96.1.26', nodePort: 30026, externalTrafficPolicy: 'Local' }),
+    ],
+    slices: [
+      slice('ending-here', [{ pod: 'pod-b', ready: false, serving: true }, 'pod-c']),
+      slice('ending-outside', [{ pod: 'pod-b', ready: false, serving: true }, 'pod-c']),
+    ],
+    flows: [
+      ...flows('10.96.1.25', 80, { 'pod-a': asClient('pod-b'), node: asClient('pod-b') }),
+      ...flows(nodeIp, 30026, { outside: asClient('pod-b'), 'pod-a': asNode('pod-c') }),
+    ],
+  },
+  {
+    name: 'several ports of one Service, each to its own, one of them by a name that means another number in each pod',
+    services: [
+      {
+        ...service('ports', { clusterIP: '10.96.1.27' }),
+        spec: {
+          clusterIPs: ['10.96.1.27'],
+          ports: [
+            { name: 'main', protocol: 'TCP', port: 80 },
+            { name: 'dns', protocol: 'UDP', port: 80 },
+            { name: 'other', protocol: 'TCP', port: 81 },
+          ],
+        },
+      },
+    ],
+    slices: [
+      {
+        ...slice('ports', ['pod-b']),
+        ports: [
+          { name: 'main', protocol: 'TCP', port: PORTS.TCP },
+          { name: 'dns', protocol: 'UDP', port: PORTS.UDP },
+          { name: 'other', protocol: 'TCP', port: 1 },
+        ],
+      },
+      {
+        ...slice('ports', ['pod-c']),
+        metadata: { ...slice('ports', []).metadata, name: 'ports-2' },
+        ports: [
+          { name: 'main', protocol: 'TCP', port: 1 },
+          { name: 'other', protocol: 'TCP', port: PORTS.TCP },
+        ],
+      },
+    ],
+    flows: [
+      { from: 'pod-a', to: '10.96.1.27', port: 80, protocol: 'UDP', expect: asClient('pod-b') },
+      { from: 'pod-a', to: '10.96.1.27', port: 82, protocol: 'TCP', expect: 'reject' },
+    ],
+  },
+  {
+    name: 'SCTP',
+    services: [
+      service('sctp', { clusterIP: '10.96.1.28', protocol: 'SCTP', nodePort: 30028 }),
+      service('sctp-none', { clusterIP: '10.96.1.29', protocol: 'SCTP' }),
+    ],
+    slices: [slice('sctp', ['pod-b', 'pod-c'], 'SCTP')],
+    flows: [
+      ...flows('10.96.1.28', 80, { 'pod-a': asClient('pod-b', 'pod-c') }, 'SCTP'),
+      ...flows(nodeIp, 30028, { outside: asNode('pod-b', 'pod-c') }, 'SCTP'),
+      ...flows('10.96.1.29', 80, { 'pod-a': 'reject' }, 'SCTP'),
+    ],
+  },
+  {
+    name: 'headless Services and names of others: nothing is done for them',
+    services: [
+      { ...service('headless', { clusterIP: 'None' }) },
+      {
+        ...service('alias', { clusterIP: '', type: 'ExternalName' }),
+        spec: { type: 'ExternalName', externalName: 'x.y' },
+      },
+    ],
+    slices: [slice('headless', ['pod-b'])],
+    flows: flows('10.244.1.3', PORTS.TCP, {}),
   },
   {
     name: 'what is not ready gets nothing; what terminates is used when nothing else is there',

@@ -30,8 +30,11 @@ export interface Plan {
 
 /** A way to get packets to endpoints. Knows what the kernel holds; renders what differs; effects are the caller's. */
 export interface ProxyMode {
-  /** Everything anew, in one transaction. Nothing that was rendered before counts any more. */
-  reset(changes: Changes): Plan;
+  /**
+   * Everything anew, in one transaction. Nothing that was rendered before counts any more, but clients that are remembered
+   * stay so, unless it begins from scratch: that goes through whatever was there.
+   */
+  reset(changes: Changes, from?: 'scratch'): Plan;
   update(changes: Changes): Plan;
 }
 
@@ -57,7 +60,13 @@ export interface ProxyBackend {
 }
 
 /** What a node's rules have to know of its surroundings. */
-export interface ProxyAddresses {
+export interface ProxyAddresses extends FamilyAddresses {
+  /** The same for IPv6, in a cluster that has both. */
+  readonly ipv6?: FamilyAddresses;
+}
+
+/** {@link ProxyAddresses} of one family. */
+export interface FamilyAddresses {
   /** Pod addresses of the whole cluster. */
   readonly clusterCidr: string;
   readonly serviceCidr: string;

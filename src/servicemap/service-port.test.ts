@@ -57,11 +57,14 @@ describe('servicePorts', () => {
     assert.deepEqual(servicePorts(service(spec, status), [slice([at('10.244.1.2')])], node), [
       {
         key: 'shop/web:http',
+        family: 4,
         protocol: 'TCP',
         port: 80,
         nodePort: 30080,
         clusterIps: ['10.96.0.5'],
-        externalIps: ['192.0.2.1', '192.0.2.2'],
+        externalIps: ['192.0.2.1'],
+        loadBalancerIps: ['192.0.2.2'],
+        sourceRanges: [],
         affinitySeconds: 10_800,
         keepSource: false,
         internal: [endpoint],

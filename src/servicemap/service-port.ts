@@ -1,24 +1,26 @@
 import type { EndpointSlice, Service } from '../api/types.ts';
+import { type Cidr, cidrContains, formatCidr, parseCidr } from '../lib/ip.ts';
+import { type Candidate, candidatesOf, near, toEndpoints, usable } from './candidates.ts';
+import type { Endpoint, Family, NodeFacts, Protocol } from './endpoint.ts';
 
-export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+export type { Endpoint, Family, NodeFacts, Protocol } from './endpoint.ts';
 
-/** Where traffic of a Service may be sent. */
-export interface Endpoint {
-  readonly ip: string;
-  readonly port: number;
-}
-
-/** What a node owes one port of one Service. */
+/** What a node owes one port of one Service, for one family of addresses. */
 export interface ServicePort {
-  /** `namespace/name:port`. */
+  /** `namespace/name:port`; the ports of a dual-stack Service have it twice. */
   readonly key: string;
+  readonly family: Family;
   readonly protocol: Protocol;
   readonly port: number;
   /** 0: none. */
   readonly nodePort: number;
   readonly clusterIps: readonly string[];
-  /** externalIPs and addresses of load balancers. */
+  /** spec.externalIPs. */
   readonly externalIps: readonly string[];
+  /** Addresses of load balancers that lead packets to a node as they are (ipMode VIP). */
+  readonly loadBalancerIps: readonly string[];
+  /** Who may use {@link loadBalancerIps}, as CIDRs; others' packets are dropped. Empty: everybody. */
+  readonly sourceRanges: readonly string[];
   /** Seconds that a client stays with its endpoint; 0: it does not. */
   readonly affinitySeconds: number;
   /** For traffic to the cluster IPs. */
@@ -31,18 +33,36 @@ export interface ServicePort {
   readonly keepSource: boolean;
 }
 
-/** The node that the answer is for. */
-export interface NodeFacts {
-  readonly name: string;
-  /** Label `topology.kubernetes.io/zone`; without one, hints for zones are not followed. */
-  readonly zone?: string | undefined;
-}
+const IPV4_ONLY: readonly Family[] = [4];
+const SOURCE_RANGES = 'service.beta.kubernetes.io/load-balancer-source-ranges';
+/** Three hours: the API's default for sessionAffinityConfig.clientIP.timeoutSeconds. */
+const AFFINITY_SECONDS = 10_800;
 
 /** The ports of a Service on a node. Headless and ExternalName Services have none. Pure. */
 export function servicePorts(service: Service, slices: readonly EndpointSlice[], node: NodeFacts): ServicePort[] {
-  const { spec } = service;
-  const clusterIps = (spec?.clusterIPs ?? []).filter((ip) => ip !== 'None' && isIpv4(ip));
-  if (!spec || spec.type === 'ExternalName' || clusterIps.length === 0) return [];
+  if (!service.spec || service.spec.type === 'ExternalName') return [];
+  return (node.families ?? IPV4_ONLY).flatMap((family) => portsOfFamily(service, { slices, node, family }));
+}
+
+interface Place {
+  readonly slices: readonly EndpointSlice[];
+  readonly node: NodeFacts;
+  readonly family: Family;
+}
+
+function portsOfFamily(service: Service, { slices, node, family }: Place): ServicePort[] {
+  const spec = service.spec!;
+  const clusterIps = (spec.clusterIPs ?? []).filter((ip) => ip !== 'None' && familyOf(ip) === family);
+  if (clusterIps.length === 0) return [];
+  const shared = {
+    family,
+    clusterIps,
+    externalIps: (spec.externalIPs ?? []).filter((ip) => familyOf(ip) === family),
+    loadBalancerIps: loadBalancerIps(service, family),
+    sourceRanges: sourceRanges(service, family),
+    affinitySeconds: affinitySeconds(service),
+    keepSource: spec.externalTrafficPolicy === 'Local',
+  };
   return (spec.ports ?? []).map((port) => {
     const protocol = (port.protocol ?? 'TCP') as Protocol;
     return {
@@ -50,24 +70,37 @@ export function servicePorts(service: Service, slices: readonly EndpointSlice[],
       protocol,
       port: port.port,
       nodePort: port.nodePort ?? 0,
-      clusterIps,
-      externalIps: externalIpsOf(service),
-      affinitySeconds: affinitySeconds(service),
-      keepSource: spec.externalTrafficPolicy === 'Local',
-      ...backends(service, candidatesOf(slices, { portName: port.name ?? '', protocol }), node),
+      ...shared,
+      ...backends(service, candidatesOf(slices, { portName: port.name ?? '', protocol, family }), node),
     };
   });
 }
 
-function externalIpsOf({ spec, status }: Service): string[] {
-  const ingress = (status?.loadBalancer?.ingress ?? []).flatMap((entry) =>
-    entry.ip && entry.ipMode !== 'Proxy' ? [entry.ip] : [],
+/** An address that the spec claims too is not the load balancer's: nobody's source is asked for there. */
+function loadBalancerIps({ spec, status }: Service, family: Family): string[] {
+  const ingress = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+    ip && ipMode !== 'Proxy' && familyOf(ip) === family ? [ip] : [],
   );
-  return [...new Set([...(spec?.externalIPs ?? []), ...ingress])].filter(isIpv4);
+  return [...new Set(ingress)].filter((ip) => !spec?.externalIPs?.includes(ip));
+}
+
+/** The field, or where it is empty the annotation that came before it; no range inside another. */
+function sourceRanges({ metadata, spec }: Service, family: Family): string[] {
+  const field = spec?.loadBalancerSourceRanges ?? [];
+  const written = field.length > 0 ? field : (metadata.annotations?.[SOURCE_RANGES]?.split(',') ?? []);
+  const ranges = written.flatMap((text) => parseCidr(text.trim()) ?? []).filter((range) => range.family === family);
+  if (ranges.some(({ prefix }) => prefix === 0)) return [];
+  const widest = ranges.filter((range) => !ranges.some((other) => holds(other, range)));
+  return [...new Set(widest.map(formatCidr))];
+}
+
+function holds(outer: Cidr, inner: Cidr): boolean {
+  return outer.prefix < inner.prefix && cidrContains(outer, { family: inner.family, value: inner.base });
 }
 
 function affinitySeconds({ spec }: Service): number {
-  return spec?.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : 0;
+  if (spec?.sessionAffinity !== 'ClientIP') return 0;
+  return spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS;
 }
 
 /** Hints say who is near, policies who may be asked at all: a Local policy does not look at hints (KEP-2433, KEP-2086). */
@@ -85,84 +118,6 @@ function backends(
   };
 }
 
-interface Candidate extends Endpoint {
-  readonly node: string | undefined;
-  readonly ready: boolean;
-  readonly serving: boolean;
-  /** Nodes and zones that should use it; undefined: no hint. */
-  readonly forNodes: readonly string[] | undefined;
-  readonly forZones: readonly string[] | undefined;
-}
-
-type SliceEndpoint = NonNullable<EndpointSlice['endpoints']>[number];
-
-function candidatesOf(
-  slices: readonly EndpointSlice[],
-  { portName, protocol }: { portName: string; protocol: Protocol },
-): Candidate[] {
-  const found = new Map<string, Candidate>();
-  for (const slice of slices) {
-    if (slice.addressType !== 'IPv4') continue;
-    const port = slice.ports?.find(
-      (entry) => (entry.name ?? '') === portName && (entry.protocol ?? 'TCP') === protocol,
-    );
-    if (!port?.port) continue;
-    for (const endpoint of slice.endpoints ?? []) {
-      const candidate = toCandidate(endpoint, port.port);
-      const key = `${candidate.ip}:${candidate.port}`;
-      // An endpoint moves between slices through two of them: the one that says ready is right.
-      if (!found.get(key)?.ready) found.set(key, candidate);
-    }
-  }
-  return [...found.values()];
-}
-
-function toCandidate(endpoint: SliceEndpoint, port: number): Candidate {
-  const ready = endpoint.conditions?.ready ?? true;
-  return {
-    ip: endpoint.addresses[0]!,
-    port,
-    node: endpoint.nodeName,
-    ready,
-    serving: endpoint.conditions?.serving ?? ready,
-    forNodes: namesOf(endpoint.hints, 'forNodes'),
-    forZones: namesOf(endpoint.hints, 'forZones'),
-  };
-}
-
-/** `forNodes` is newer than the types (KEP-3015, 1.33). */
-function namesOf(hints: unknown, field: 'forNodes' | 'forZones'): string[] | undefined {
-  const list = (hints as Partial<Record<string, { name: string }[]>> | undefined)?.[field];
-  return list?.map(({ name }) => name);
-}
-
-/** Ready endpoints; when there is none, those that still serve while they terminate (KEP-1669). */
-function usable(candidates: readonly Candidate[]): readonly Candidate[] {
-  const ready = candidates.filter((candidate) => candidate.ready);
-  return ready.length > 0 ? ready : candidates.filter((candidate) => candidate.serving);
-}
-
-/** Those hinted for this node, or else for its zone, when every endpoint carries a hint; otherwise all. */
-function near(candidates: readonly Candidate[], { name, zone }: NodeFacts): readonly Candidate[] {
-  const hinted = (field: 'forNodes' | 'forZones', value: string) =>
-    candidates.every((candidate) => candidate.ready && candidate[field]?.length)
-      ? candidates.filter((candidate) => candidate[field]!.includes(value))
-      : [];
-  const sameNode = hinted('forNodes', name);
-  if (sameNode.length > 0) return sameNode;
-  const sameZone = zone ? hinted('forZones', zone) : [];
-  return sameZone.length > 0 ? sameZone : candidates;
-}
-
-/** In a fixed order, so that the same endpoints are the same list. */
-function toEndpoints(candidates: readonly Candidate[]): Endpoint[] {
-  return candidates.map(({ ip, port }) => ({ ip, port })).sort((a, b) => compare(a.ip, b.ip) || a.port - b.port);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
-}
-
-function isIpv4(ip: string): boolean {
-  return !ip.includes(':');
+export function familyOf(ip: string): Family {
+  return ip.includes(':') ? 6 : 4;
 }

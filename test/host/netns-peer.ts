@@ -2,13 +2,14 @@ import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import { openConntrack, type UdpFlow } from '../../src/host/conntrack.ts';
 import { openNft } from '../../src/host/nft.ts';
+import type { Protocol } from '../../src/servicemap/endpoint.ts';
 
 /** What a process inside a network namespace is asked to do. */
 export type PeerRequest =
   | { readonly do: 'serve'; readonly protocol: 'TCP' | 'UDP'; readonly ip: string; readonly port: number }
   | {
       readonly do: 'ask';
-      readonly protocol: 'TCP' | 'UDP';
+      readonly protocol: Protocol;
       readonly ip: string;
       readonly port: number;
       /** Local port; any when absent. */
@@ -38,7 +39,8 @@ function serve({ protocol, ip, port }: Extract<PeerRequest, { do: 'serve' }>): P
   });
 }
 
-function ask(request: Extract<PeerRequest, { do: 'ask' }>): Promise<PeerAnswer> {
+async function ask(request: Extract<PeerRequest, { do: 'ask' }>): Promise<PeerAnswer> {
+  if (request.protocol === 'SCTP') return { error: 'no SCTP sockets' };
   return request.protocol === 'TCP' ? askTcp(request) : askUdp(request);
 }
 

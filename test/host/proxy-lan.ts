@@ -134,6 +134,7 @@ function network(netns: (source: Source) => string): [Source, string[]][] {
         ...toPod('pod-b'),
         `route add ${pods['pod-c']} via ${otherNodeIp}`,
         `route add ${serviceCidr} dev eth0 src ${nodeIp}`,
+        `route add 192.0.2.0/24 dev eth0 src ${nodeIp}`,
         noWayOut,
       ],
     ],

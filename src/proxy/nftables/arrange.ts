@@ -5,13 +5,12 @@ export interface Arrangement {
   readonly endpoints: readonly Endpoint[];
   /** Of the endpoint at the same place; a client that stays with an endpoint remembers this. */
   readonly slots: readonly number[];
-  readonly nextSlot: number;
 }
 
 /** Indexes and slots are 16 bits of a packet's mark. */
 export const ENDPOINTS_MAX = 65_536;
 
-const EMPTY: Arrangement = { endpoints: [], slots: [], nextSlot: 0 };
+const EMPTY: Arrangement = { endpoints: [], slots: [] };
 
 /**
  * Gives each endpoint an index below their number, moving as few as possible: who stays keeps the place, who comes takes a
@@ -28,28 +27,33 @@ export function arrange(wanted: readonly Endpoint[], before: Arrangement = EMPTY
   }
   const rest = missing.values();
   const endpoints = places.map((endpoint) => endpoint ?? rest.next().value!);
-  return { endpoints, ...numberSlots(endpoints, slotOf, before.nextSlot) };
+  return { endpoints, slots: numberSlots(endpoints, slotOf) };
 }
 
-function numberSlots(
-  endpoints: readonly Endpoint[],
-  slotOf: ReadonlyMap<string, number>,
-  first: number,
-): Pick<Arrangement, 'slots' | 'nextSlot'> {
-  const used = new Set(slotOf.values());
-  let nextSlot = first;
-  const take = () => {
-    while (used.has(nextSlot)) nextSlot = (nextSlot + 1) % ENDPOINTS_MAX;
-    const slot = nextSlot;
-    nextSlot = (nextSlot + 1) % ENDPOINTS_MAX;
+/**
+ * A slot follows from the endpoint itself, so that what clients are remembered with means the same to the next process. Where
+ * two endpoints would have the same one, who has it keeps it, and the other takes the next that is free.
+ */
+function numberSlots(endpoints: readonly Endpoint[], slotOf: ReadonlyMap<string, number>): number[] {
+  const kept = endpoints.map((endpoint) => slotOf.get(nameOf(endpoint)));
+  const used = new Set(kept);
+  return endpoints.map((endpoint, index) => {
+    if (kept[index] !== undefined) return kept[index];
+    let slot = hash16(nameOf(endpoint));
+    while (used.has(slot)) slot = (slot + 1) % ENDPOINTS_MAX;
     used.add(slot);
     return slot;
-  };
-  const kept = endpoints.map((endpoint) => slotOf.get(nameOf(endpoint)));
-  // A number comes round again only when all are used up; those of endpoints that leave are free at once then.
-  if (used.size + kept.filter((slot) => slot === undefined).length > ENDPOINTS_MAX) used.clear();
-  for (const slot of kept) if (slot !== undefined) used.add(slot);
-  return { slots: kept.map((slot) => slot ?? take()), nextSlot };
+  });
+}
+
+const FNV_OFFSET = 0x811c_9dc5;
+const FNV_PRIME = 0x0100_0193;
+
+/** FNV-1a, its two halves folded into one. */
+function hash16(text: string): number {
+  let hash = FNV_OFFSET;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
+  return (hash ^ (hash >>> 16)) & 0xffff;
 }
 
 function nameOf({ ip, port }: Endpoint): string {

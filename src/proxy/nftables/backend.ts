@@ -1,6 +1,6 @@
 import type { Nft } from '../../host/nft.ts';
 import type { ProxyAddresses, ProxyBackend } from '../mode.ts';
-import { Planner } from './plan.ts';
+import { Planner } from './nftables.ts';
 
 /** Flat maps in a table of their own. */
 export function nftablesBackend(nft: Nft, addresses: ProxyAddresses): ProxyBackend {

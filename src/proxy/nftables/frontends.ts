@@ -1,5 +1,5 @@
 import type { Endpoint, ServicePort } from '../../servicemap/service-port.ts';
-import type { ProxyAddresses } from '../mode.ts';
+import type { FamilyAddresses } from '../mode.ts';
 
 /**
  * How packets are treated on their way to an endpoint.
@@ -23,10 +23,12 @@ export interface Frontend {
   readonly affinitySeconds: number;
   /** What is done with packets when there is no endpoint; `pass`: another frontend decides. */
   readonly otherwise: 'refuse' | 'drop' | 'pass';
+  /** CIDRs of the only clients that may come; empty: all may. */
+  readonly allowed: readonly string[];
 }
 
 /** All frontends of a Service's ports; each key once a policy. */
-export function frontendsOf(ports: readonly ServicePort[], addresses: ProxyAddresses): Frontend[] {
+export function frontendsOf(ports: readonly ServicePort[], addresses: FamilyAddresses): Frontend[] {
   const all = ports.flatMap((port) => [...internalFrontends(port), ...externalFrontends(port, addresses)]);
   return [...new Map(all.toReversed().map((one) => [`${mapOf(one)} ${one.key}`, one])).values()].reverse();
 }
@@ -36,17 +38,27 @@ export function mapOf({ policy }: Pick<Frontend, 'policy'>): 'services' | 'outsi
   return policy === 'kept' ? 'outside' : 'services';
 }
 
+const EVERYBODY: readonly string[] = [];
+
 function internalFrontends(port: ServicePort): Frontend[] {
   const otherwise = port.cluster.length > 0 ? 'drop' : 'refuse';
   return port.clusterIps.map((ip) =>
-    toFrontend(port, { ip, number: port.port, policy: 'internal', endpoints: port.internal, otherwise }),
+    toFrontend(port, {
+      ip,
+      number: port.port,
+      allowed: EVERYBODY,
+      policy: 'internal',
+      endpoints: port.internal,
+      otherwise,
+    }),
   );
 }
 
-function externalFrontends(port: ServicePort, { nodeIps }: ProxyAddresses): Frontend[] {
+function externalFrontends(port: ServicePort, { nodeIps }: FamilyAddresses): Frontend[] {
   const places = [
-    ...port.externalIps.map((ip) => ({ ip, number: port.port })),
-    ...(port.nodePort ? nodeIps.map((ip) => ({ ip, number: port.nodePort })) : []),
+    ...port.externalIps.map((ip) => ({ ip, number: port.port, allowed: EVERYBODY })),
+    ...port.loadBalancerIps.map((ip) => ({ ip, number: port.port, allowed: port.sourceRanges })),
+    ...(port.nodePort ? nodeIps.map((ip) => ({ ip, number: port.nodePort, allowed: EVERYBODY })) : []),
   ];
   const shared = { policy: 'external', endpoints: port.cluster, otherwise: 'refuse' } as const;
   const kept = {
@@ -56,13 +68,13 @@ function externalFrontends(port: ServicePort, { nodeIps }: ProxyAddresses): Fron
   } as const;
   return places.flatMap((place) => [
     toFrontend(port, { ...place, ...shared }),
-    ...(port.keepSource ? [toFrontend(port, { ...place, ...kept })] : []),
+    ...(port.keepSource ? [toFrontend(port, { ...place, allowed: EVERYBODY, ...kept })] : []),
   ]);
 }
 
 function toFrontend(
   { protocol, key, affinitySeconds }: ServicePort,
-  { ip, number, ...rest }: Pick<Frontend, 'ip' | 'policy' | 'endpoints' | 'otherwise'> & { number: number },
+  { ip, number, ...rest }: Pick<Frontend, 'ip' | 'policy' | 'endpoints' | 'otherwise' | 'allowed'> & { number: number },
 ): Frontend {
   const name = protocol.toLowerCase();
   return {

@@ -4,8 +4,8 @@ import { FakeNft } from '../../host/nft-fake.ts';
 import { ServiceMap } from '../../servicemap/service-map.ts';
 import { checkFates, contractChanges, packetOf, testContract } from '../contract.fixture.ts';
 import { contract, PORTS, world } from '../contract.ts';
-import { Planner } from './plan.ts';
-import { TABLE } from './render.ts';
+import { Planner } from './nftables.ts';
+import { TABLES } from './render.ts';
 import { trace } from './tracer.ts';
 
 const ADDRESSES = { ...world, nodeIps: [world.nodeIp] };
@@ -15,7 +15,11 @@ describe('nftables keeps the contract', async () => {
   const nft = new FakeNft();
   await nft.run(new Planner(ADDRESSES).reset(contractChanges()).commands);
   testContract((flow) => {
-    const options = { table: nft.tables.get(TABLE)!, localIps: [world.nodeIp], affinity: new Map<string, string>() };
+    const options = {
+      table: nft.tables.get(TABLES[4])!,
+      localIps: [world.nodeIp],
+      affinity: new Map<string, string>(),
+    };
     return checkFates(flow, (choose) => trace(packetOf(flow), { ...options, choose }));
   });
 });
@@ -44,7 +48,7 @@ it('session affinity: a client moves on when its endpoint is gone, and then stay
     plan.commit();
     for (let choice = 0; choice < CHOICES; choice++) {
       const packet = { source: '10.244.1.2', destination: '10.96.1.17', port: 80, protocol: 'tcp', ownProcess: false };
-      const table = nft.tables.get(TABLE)!;
+      const table = nft.tables.get(TABLES[4])!;
       const fate = trace(packet, { table, localIps: [], choose: (count) => choice % count, affinity });
       assert.deepEqual(fate, { to: world.pods[expected], port: PORTS.TCP, masqueraded: false });
     }
@@ -59,7 +63,7 @@ describe('trace', () => {
     chains: new Map([['x', { hook: 'type nat hook prerouting priority dstnat; policy accept;', rules: [rule] }]]),
   });
 
-  for (const rule of ['ip daddr 10.96.0.0/16 accept', 'tcp dport 80 reject', 'reject with icmp type x', 'gota refuse'])
+  for (const rule of ['ip daddr 10.96.0.0/16 jump x', 'tcp dport 80 reject', 'reject with icmp type x', 'gota refuse'])
     it(`does not know "${rule}"`, () => {
       assert.throws(() => trace(packet, { ...options, table: withRule(rule) }), /unknown statement/);
     });

@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { FakeNft } from '../../host/nft-fake.ts';
 import type { ServicePort } from '../../servicemap/service-port.ts';
-import { Planner } from './plan.ts';
-import { TABLE } from './render.ts';
+import { Planner } from './nftables.ts';
+import { TABLES } from './render.ts';
 
 const ADDRESSES = { clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16', nodeIps: ['10.89.0.11'] };
 
@@ -13,11 +13,14 @@ function port(ip: string, last: readonly number[], more: Partial<ServicePort> = 
   const endpoints = last.map((number) => ({ ip: `10.244.0.${number}`, port: 8080 }));
   return {
     key: `default/${ip}:http`,
+    family: 4,
     protocol: 'TCP',
     port: 80,
     nodePort: 0,
     clusterIps: [ip],
     externalIps: [],
+    loadBalancerIps: [],
+    sourceRanges: [],
     affinitySeconds: 0,
     internal: endpoints,
     external: endpoints,
@@ -50,7 +53,7 @@ class Bench {
   }
 
   map(name: string): ReadonlyMap<string, string> {
-    return this.nft.tables.get(TABLE)!.maps.get(name)!;
+    return this.nft.tables.get(TABLES[4])!.maps.get(name)!;
   }
 
   /** Frontend → its endpoints, from what the kernel holds. */
@@ -82,7 +85,7 @@ describe('Planner', () => {
     const texts = [`The start.\n\n${bench.planner.reset(new Map()).commands}`];
     await bench.reset();
     for (const [title, services] of steps) texts.push(`${title}\n\n${(await bench.update(services)).commands}`);
-    for (const [name, map] of bench.nft.tables.get(TABLE)!.maps) assert.equal(map.size, 0, name);
+    for (const [name, map] of bench.nft.tables.get(TABLES[4])!.maps) assert.equal(map.size, 0, name);
     t.assert.fileSnapshot(texts.join(`\n${'-'.repeat(80)}\n`), join(import.meta.dirname, 'cases', 'transactions.txt'), {
       serializers: [(text: string) => text],
     });

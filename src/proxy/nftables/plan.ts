@@ -1,9 +1,9 @@
-import type { ServicePort } from '../../servicemap/service-port.ts';
+import type { Family, ServicePort } from '../../servicemap/service-port.ts';
 import { Claims } from '../claims.ts';
-import type { Changes, Plan, ProxyAddresses, ProxyMode, StaleFlow } from '../mode.ts';
+import type { Changes, FamilyAddresses, Plan, ProxyMode, StaleFlow } from '../mode.ts';
 import { type Arrangement, arrange } from './arrange.ts';
 import { type Frontend, frontendsOf } from './frontends.ts';
-import { type Chain, chainsOf, elementsOf, renderBase, renderChain, renderElements, TABLE } from './render.ts';
+import { type Chain, chainsOf, elementsOf, renderBase, renderChain, renderElements, TABLES } from './render.ts';
 
 /** What the kernel holds for one Service. */
 interface Programmed {
@@ -18,9 +18,10 @@ type Conflicts = Pick<Plan, 'conflicts'>;
 
 const NOTHING: Programmed = { elements: [], lists: new Map(), ips: [] };
 
-/** The nftables mode, in its flat form: see {@link renderBase}. */
-export class Planner implements ProxyMode {
-  readonly #addresses: ProxyAddresses;
+/** The rules of one family of addresses, in their flat form: see {@link renderBase}. */
+export class FamilyPlanner implements ProxyMode {
+  readonly #family: Family;
+  readonly #addresses: FamilyAddresses;
   #claims = new Claims<Frontend>();
   #programmed = new Map<string, Programmed>();
   /** Ports of Services that did not get all they want. */
@@ -29,16 +30,16 @@ export class Planner implements ProxyMode {
   /** Endpoint address → how many Services use it. */
   #uses = new Map<string, number>();
 
-  constructor(addresses: ProxyAddresses) {
+  constructor(family: Family, addresses: FamilyAddresses) {
+    this.#family = family;
     this.#addresses = addresses;
   }
 
-  /** Replaces the whole table in one transaction: traffic sees the old rules or the new ones. */
-  reset(changes: Changes): Plan {
-    const fresh = new Planner(this.#addresses);
+  reset(changes: Changes, from?: 'scratch'): Plan {
+    const fresh = new FamilyPlanner(this.#family, this.#addresses);
     const { commands, conflicts, commit } = fresh.update(changes);
     return {
-      commands: `${this.cleanup()}${renderBase(this.#addresses)}${commands}`,
+      commands: `${from === 'scratch' ? this.cleanup() : ''}${renderBase({ family: this.#family, ...this.#addresses })}${commands}`,
       conflicts,
       staleFlows: [],
       commit: () => {
@@ -49,15 +50,15 @@ export class Planner implements ProxyMode {
   }
 
   update(changes: Changes): Plan {
-    const wanted = new Map([...changes].map(([key, ports]) => [key, frontendsOf(ports, this.#addresses)]));
+    const wanted = new Map([...changes].map(([key, ports]) => [key, this.#frontendsOf(ports)]));
     for (const heir of this.#claims.heirs(wanted))
-      wanted.set(heir, frontendsOf(this.#conflicted.get(heir) ?? [], this.#addresses));
+      wanted.set(heir, this.#frontendsOf(this.#conflicted.get(heir) ?? []));
     const settlement = this.#claims.settle(wanted);
     const chains = this.#missingChains(settlement.won);
     const programs = new Map([...settlement.won].map(([key, frontends]) => [key, this.#program(key, frontends)]));
     const { remove, add, uses } = this.#difference(programs);
     return {
-      commands: chains.map(renderChain).join('') + renderElements('delete', remove) + renderElements('add', add),
+      commands: this.#render({ chains, remove, add }),
       conflicts: settlement.conflicts,
       staleFlows: staleFlows(remove, add),
       commit: () => {
@@ -71,11 +72,27 @@ export class Planner implements ProxyMode {
   }
 
   cleanup(): string {
+    const table = TABLES[this.#family];
     // Deleting what is not there is an error; adding what is there is none.
-    return `add table ${TABLE}\ndelete table ${TABLE}\n`;
+    return `add table ${table}\ndelete table ${table}\n`;
   }
 
-  #become(other: Planner): void {
+  #frontendsOf(ports: readonly ServicePort[]): Frontend[] {
+    return frontendsOf(
+      ports.filter(({ family }) => family === this.#family),
+      this.#addresses,
+    );
+  }
+
+  #render({ chains, remove, add }: { chains: readonly Chain[]; remove: readonly string[]; add: readonly string[] }) {
+    return [
+      ...chains.map((chain) => renderChain(chain, this.#family)),
+      renderElements('delete', remove, this.#family),
+      renderElements('add', add, this.#family),
+    ].join('');
+  }
+
+  #become(other: FamilyPlanner): void {
     this.#claims = other.#claims;
     this.#programmed = other.#programmed;
     this.#conflicted = other.#conflicted;
@@ -86,7 +103,7 @@ export class Planner implements ProxyMode {
   #missingChains(won: ReadonlyMap<string, readonly Frontend[]>): Chain[] {
     const missing = new Map<string, Chain>();
     for (const frontends of won.values())
-      for (const chain of frontends.flatMap(chainsOf))
+      for (const chain of frontends.flatMap((frontend) => chainsOf(frontend, this.#family)))
         if (!this.#chains.has(chain.name)) missing.set(chain.name, chain);
     return [...missing.values()];
   }

@@ -93,23 +93,27 @@ function runStatement(state: State, text: string): [number, Step] {
   throw new Error(`unknown statement: ${text}`);
 }
 
-const FRONTEND = 'ip daddr \\. meta l4proto \\. th dport';
+const FRONTEND = 'ip6? daddr \\. meta l4proto \\. th dport';
 
 const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecArray) => Step])[] = [
-  [/^ip saddr != (\S+\/\d+)/, ({ source }, [, cidr]) => when(!contains(cidr!, source))],
+  [/^ip6? saddr != (\S+\/\d+)/, ({ source }, [, cidr]) => when(!contains(cidr!, source))],
   [/^fib saddr type != local/, ({ source, options }) => when(!options.localIps.includes(source))],
   [/^ct state new/, () => 'next'],
   [/^ct status dnat/, ({ translated }) => when(translated)],
   [
-    /^ip saddr \. ip daddr @(\w+)/,
+    /^ip6? saddr \. ip6? daddr @(\w+)/,
     (state, [, name]) => when(mapOf(state, name!).has(`${state.source} . ${state.destination}`)),
+  ],
+  [
+    statement(`${FRONTEND} \\. ip6? saddr @(\\w+)`),
+    (state, [, name]) => when([...mapOf(state, name!).keys()].some((element) => admits(element, state))),
   ],
   [statement(`${FRONTEND} vmap @(\\w+)`), (state, [, name]) => toStep(mapOf(state, name!).get(frontend(state)))],
   [
     statement(`${FRONTEND} \\. meta mark vmap @(\\w+)`),
     (state, [, name]) => toStep(mapOf(state, name!).get(`${frontend(state)} . ${hex(state.mark)}`)),
   ],
-  [/^ip daddr (\S+\/\d+)/, ({ destination }, [, cidr]) => when(contains(cidr!, destination))],
+  [/^ip6? daddr (\S+\/\d+)/, ({ destination }, [, cidr]) => when(contains(cidr!, destination))],
   [/^goto (\S+)/, (_, [, chain]) => ({ goto: chain! })],
   [/^meta mark & (0x\w+) == (0x\w+)/, ({ mark }, [, mask, value]) => when((mark & Number(mask)) === Number(value))],
   [
@@ -118,7 +122,7 @@ const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecAr
   ],
   [/^meta mark set (0x\w+)/, (state, [, value]) => setMark(state, Number(value))],
   [
-    statement(`meta mark set ip saddr \\. ${FRONTEND} map @affinity`),
+    statement(`meta mark set ip6? saddr \\. ${FRONTEND} map @affinity`),
     (state) => setMark(state, state.options.affinity.get(`${state.source} . ${frontend(state)}`)),
   ],
   [
@@ -126,7 +130,7 @@ const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecAr
     (state, [, name]) => setMark(state, mapOf(state, name!).get(`${frontend(state)} . ${hex(state.mark)}`)),
   ],
   [
-    statement(`update @affinity \\{ ip saddr \\. ${FRONTEND} timeout \\d+s : meta mark \\}`),
+    statement(`update @affinity \\{ ip6? saddr \\. ${FRONTEND} timeout \\d+s : meta mark \\}`),
     (state) => {
       const { affinity } = state.options;
       const key = `${state.source} . ${frontend(state)}`;
@@ -136,7 +140,7 @@ const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecAr
     },
   ],
   [
-    statement(`delete @affinity \\{ ip saddr \\. ${FRONTEND} : meta mark \\}`),
+    statement(`delete @affinity \\{ ip6? saddr \\. ${FRONTEND} : meta mark \\}`),
     (state) => {
       state.options.affinity.delete(`${state.source} . ${frontend(state)}`);
       return 'next';
@@ -144,7 +148,7 @@ const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecAr
   ],
   [/^meta l4proto \{ ([\w, ]+) \}/, ({ protocol }, [, list]) => when(list!.split(', ').includes(protocol))],
   [/^meta l4proto (\w+)/, ({ protocol }, [, name]) => when(protocol === name)],
-  [statement(`dnat ip to ${FRONTEND} \\. meta mark map @endpoints`), translate],
+  [statement(`dnat ip6? to ${FRONTEND} \\. meta mark map @endpoints`), translate],
   [
     /^masquerade fully-random$/,
     (state) => {
@@ -153,6 +157,8 @@ const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecAr
     },
   ],
   [/^reject with tcp reset$/, () => ({ verdict: 'reject' })],
+  [/^accept$/, () => ({ verdict: 'accept' })],
+  [/^drop$/, () => ({ verdict: 'drop' })],
   [/^reject$/, () => ({ verdict: 'reject' })],
 ];
 
@@ -168,6 +174,12 @@ function translate(state: State): Step {
   state.port = Number(port);
   state.translated = true;
   return { verdict: 'accept' };
+}
+
+/** An element of frontends and the clients that may come to them: `192.0.2.2 . tcp . 80 . 10.0.0.0/8`. */
+function admits(element: string, state: State): boolean {
+  const at = element.lastIndexOf(' . ');
+  return element.slice(0, at) === frontend(state) && contains(element.slice(at + 3), state.source);
 }
 
 function setMark(state: State, value: number | string | undefined): Step {
