@@ -146,9 +146,9 @@ export interface Siblings {
 export const siblings: readonly Siblings[] = [
   {
     folder: 'src/controllers',
-    shared: ['options', 'common', 'backends'],
+    shared: ['options', 'common', 'backends', 'claim', 'podcontrol'],
     parents: ['start'],
-    belongs: { 'deployment-status': 'deployment', rollout: 'deployment' },
+    belongs: {},
   },
   { folder: 'src/proxy', shared: ['contract', 'mode', 'claims', 'fate'], parents: ['start'], belongs: {} },
 ];

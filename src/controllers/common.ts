@@ -62,3 +62,35 @@ export function ignoreNotFound(error: unknown): void {
 export function ignoreExists(error: unknown): void {
   if (!isAlreadyExists(error)) throw error;
 }
+
+/** An absolute number, or a percentage of `of`. */
+export function amount(
+  value: number | string,
+  { of, round }: { of: number; round: (value: number) => number },
+): number {
+  if (typeof value === 'number') return value;
+  return value.endsWith('%') ? round((of * Number.parseInt(value, 10)) / 100) : Number(value);
+}
+
+/** Fields that are zero are left out, as Go's `omitempty` does. */
+export function omitZero<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== 0 && value !== undefined),
+  ) as Partial<T>;
+}
+
+/** One of `status.conditions`. */
+export interface Condition {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+  lastTransitionTime?: string;
+}
+
+export function findCondition<T extends { type: string }>(
+  conditions: readonly T[] | undefined,
+  type: string,
+): T | undefined {
+  return conditions?.find((condition) => condition.type === type);
+}

@@ -116,7 +116,7 @@ class Collector {
   async #orphan(owner: Entry): Promise<void> {
     for (const { resource, object } of this.#entries(owner)) {
       const ownerReferences = object.metadata.ownerReferences!.filter((ref) => ref.uid !== owner.object.metadata.uid);
-      await this.#patch({ resource, object }, { ownerReferences });
+      await this.#patch({ resource, object }, { ownerReferences: ownerReferences.length > 0 ? ownerReferences : null });
     }
     await this.#removeFinalizer(owner, 'orphan');
   }

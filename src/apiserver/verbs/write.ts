@@ -15,6 +15,8 @@ export interface WriteOptions extends AdmissionContext {}
 
 const GENERATE_NAME_TRIES = 8;
 const UPDATE_TRIES = 30;
+/** A generated name is a DNS label: 63 characters, five of which are the suffix. */
+const GENERATED_PREFIX = 58;
 
 /** Stores a new object, defaulted, admitted and validated; resolves when durable. */
 export async function createObject(
@@ -27,7 +29,7 @@ export async function createObject(
   for (let tries = 1; ; tries++) {
     const generated = !object.metadata.name && object.metadata.generateName;
     const candidate = structuredClone(object);
-    if (generated) candidate.metadata.name = `${generated}${randomSuffix(context.random)}`;
+    if (generated) candidate.metadata.name = `${generated.slice(0, GENERATED_PREFIX)}${randomSuffix(context.random)}`;
     try {
       return await insert(context, target, candidate, options);
     } catch (error) {

@@ -79,7 +79,7 @@ test('replicaSetStatus() counts the ready and the available', () => {
   const active = [pod('1'), pod('2', { readyAt: -5 }), pod('3', { readyAt: -50 })];
   const counts = (minReadySeconds: number) => {
     const { readyReplicas, availableReplicas } = replicaSetStatus(set({ minReadySeconds }), { active, now: NOW });
-    return [readyReplicas, availableReplicas, nextAvailableMs(set({ minReadySeconds }), active, NOW)];
+    return [readyReplicas, availableReplicas ?? 0, nextAvailableMs(set({ minReadySeconds }), active, NOW)];
   };
   assert.deepEqual(counts(0), [2, 2, undefined]);
   assert.deepEqual(counts(20), [2, 1, 15_000]);

@@ -1,6 +1,6 @@
 import type { Pod, ReplicaSet } from '../../api/types.ts';
 import { timestamp } from '../../lib/clock.ts';
-import { isPodReady, readySince } from '../common.ts';
+import { isPodReady, omitZero, readySince } from '../common.ts';
 
 type Status = NonNullable<ReplicaSet['status']>;
 type Condition = NonNullable<Status['conditions']>[number];
@@ -8,21 +8,29 @@ type Condition = NonNullable<Status['conditions']>[number];
 export interface StatusInputs {
   /** Pods that are neither finished nor being deleted. */
   readonly active: readonly Pod[];
+  /** All pods, those on their way out too. */
+  readonly mine?: readonly Pod[];
   readonly now: number;
   /** Why pods could not be made or removed. */
   readonly failure?: string | undefined;
 }
 
 /** The status of a ReplicaSet from its pods. Pure. */
-export function replicaSetStatus(set: ReplicaSet, { active, now, failure }: StatusInputs): Status {
+export function replicaSetStatus(set: ReplicaSet, { active, mine = active, now, failure }: StatusInputs): Status {
   const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
   const labelled = active.filter((pod) => labels.every(([key, value]) => pod.metadata.labels?.[key] === value));
   const conditions = conditionsOf(set, { now, failure, missing: (set.spec?.replicas ?? 1) > active.length });
+  const terminating = mine.filter(({ metadata, status }) => {
+    return metadata.deletionTimestamp && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
+  });
   return {
     replicas: active.length,
-    fullyLabeledReplicas: labelled.length,
-    readyReplicas: active.filter(isPodReady).length,
-    availableReplicas: active.filter((pod) => availableInMs(set, pod, now) <= 0).length,
+    ...omitZero({
+      fullyLabeledReplicas: labelled.length,
+      readyReplicas: active.filter(isPodReady).length,
+      availableReplicas: active.filter((pod) => availableInMs(set, pod, now) <= 0).length,
+      terminatingReplicas: terminating.length,
+    }),
     observedGeneration: set.metadata.generation,
     ...(conditions.length > 0 ? { conditions } : {}),
   };

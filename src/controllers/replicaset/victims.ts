@@ -6,12 +6,12 @@ const PHASES = ['Pending', 'Unknown', 'Running'];
 
 /**
  * Which pods go first: those without a node, not running, not ready, of low deletion cost, that share a node with most
- * others, that became ready last, that restarted most, the youngest (KEP-2255 and the ReplicaSet documentation).
+ * others (of the `related` pods), that became ready last, that restarted most, the youngest (KEP-2255 and the ReplicaSet documentation).
  */
-export function victims(active: readonly Pod[], count: number): Pod[] {
+export function victims(active: readonly Pod[], count: number, related = active): Pod[] {
   if (count <= 0) return [];
-  const onNode = Map.groupBy(active, (pod) => pod.spec?.nodeName);
-  const ranked = active.map((pod) => ({ pod, rank: rankOf(pod, onNode.get(pod.spec?.nodeName)!.length) }));
+  const onNode = Map.groupBy(related, (pod) => pod.spec?.nodeName);
+  const ranked = active.map((pod) => ({ pod, rank: rankOf(pod, onNode.get(pod.spec?.nodeName)?.length ?? 0) }));
   return ranked
     .sort((a, b) => compare(a.rank, b.rank))
     .slice(0, count)
