@@ -78,7 +78,7 @@ const accepted: readonly (readonly [path: string, text: string])[] = [
   ['src/apiserver/a.ts', "import { b } from '../store/b.ts';"],
   ['src/controllers/start.ts', "import { b } from './b.ts';\nimport { c } from './c.ts';"],
   ['src/controllers/a/x.ts', "import { b } from './y.ts';\nimport { c } from '../../lib/c.ts';"],
-  ['src/controllers/deployment-status.ts', "import { b } from './rollout.ts';\nimport { c } from './common.ts';"],
+  ['src/controllers/a.ts', "import { b } from './a/b.ts';\nimport { c } from './common.ts';"],
   ['src/controllers/a.test.ts', "import { a } from './a.ts';\nimport { start } from './start.ts';"],
   ['src/host/a.ts', "import { spawn } from 'node:child_process';"],
   ['src/main/a.ts', 'process.exit(Number(process.env.CODE));'],
