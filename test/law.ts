@@ -88,7 +88,6 @@ export const rooms: readonly Room[] = [
     name: 'loadbalancer',
     purpose: 'addresses for Services of type LoadBalancer, and the path from them to nodes',
     mayImport: ['lib', 'api', 'client', 'servicemap', 'host'],
-    planned: true,
   },
   {
     name: 'console',

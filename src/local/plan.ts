@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
+import { cidrAddress, cidrSize, formatIp, parseCidr } from '../lib/ip.ts';
 
 export interface ClusterOptions {
   /** A DNS label of at most 30 characters. */
@@ -23,6 +23,8 @@ export interface ClusterPlan {
   readonly nodeCidrPrefix: number;
   readonly dnsServiceIp: string;
   readonly clusterDomain: string;
+  /** Addresses of the LAN that Services of type LoadBalancer get: `first-last`. */
+  readonly loadBalancerPool: string;
   /** cgroup path of all pods, below each hierarchy's root. */
   readonly cgroup: string;
   readonly server: ProcessPlan;
@@ -48,6 +50,7 @@ export interface LanPlan {
   /** Address of the bridge, where the API server listens. */
   readonly address: string;
   readonly prefix: number;
+  readonly broadcast: string;
   readonly apiPort: number;
 }
 
@@ -84,6 +87,8 @@ const RESERVED = ['images', 'kubectl'];
 const NODES_MAX = 100;
 const LAN_CIDR = parseCidr('10.89.0.0/24')!;
 const FIRST_NODE = 11;
+/** First and last host number for load balancer addresses: above all nodes. */
+const BALANCED = [200, 250];
 
 /** Where clusters live. */
 export const CLUSTER_ROOTS = { state: '/var/lib/sampan', run: '/run/sampan' } as const;
@@ -103,6 +108,7 @@ export function planCluster({ name, nodes, port, roots = CLUSTER_ROOTS }: Cluste
       bridge: 'lan',
       address: formatIp(cidrAddress(LAN_CIDR, 1)),
       prefix: LAN_CIDR.prefix,
+      broadcast: formatIp(cidrAddress(LAN_CIDR, cidrSize(LAN_CIDR) - 1n)),
       apiPort: 6443,
     },
     nodes: Array.from({ length: nodes }, (_, index) => planNode({ cluster: name, index, state, run, logs, cgroup })),
@@ -111,6 +117,7 @@ export function planCluster({ name, nodes, port, roots = CLUSTER_ROOTS }: Cluste
     nodeCidrPrefix: 24,
     dnsServiceIp: '10.96.0.10',
     clusterDomain: 'cluster.local',
+    loadBalancerPool: BALANCED.map((index) => formatIp(cidrAddress(LAN_CIDR, index))).join('-'),
     cgroup,
     server: planProcess('server', { run, logs }),
     kubeconfig: join(state, 'kubeconfig'),

@@ -29,6 +29,7 @@ export function serverConfig(plan: ClusterPlan, inheritedFd: number) {
     },
     dnsServiceIp: plan.dnsServiceIp,
     clusterDomain: plan.clusterDomain,
+    loadBalancerPool: plan.loadBalancerPool,
   };
 }
 
@@ -56,5 +57,6 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
     serviceCidr: plan.serviceCidr,
     cgroupParent: `/${node.cgroup}`,
     proxyMode: 'nftables' as const,
+    loadBalancer: { pool: plan.loadBalancerPool, link: 'eth0', broadcast: plan.lan.broadcast },
   };
 }

@@ -7,9 +7,13 @@ import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/kube-client.ts';
 import { startDns } from '../dns/dns.ts';
 import { openConntrack } from '../host/conntrack.ts';
+import { openLinkAddresses } from '../host/link-addresses.ts';
 import { openNft } from '../host/nft.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
+import { startHeartbeat } from '../loadbalancer/heartbeat.ts';
+import { parsePool } from '../loadbalancer/pool.ts';
+import { type SpeakerOptions, startSpeaker } from '../loadbalancer/speaker.ts';
 import { nftablesBackend } from '../proxy/nftables/backend.ts';
 import { startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
@@ -32,8 +36,10 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   const nft = openNft();
   const conntrack = openConntrack();
   const addresses = { clusterCidr: config.clusterCidr, serviceCidr: config.serviceCidr, nodeIps: [nodeIp] };
+  const link = openLinkAddresses(config.loadBalancer.link);
   const runtime = connectRuntime(config.containerdSocket);
   await Promise.all([
+    announceAddresses(config, { ...shared, link }),
     startProxy({ ...shared, backend: nftablesBackend(nft, addresses), conntrack, nodeName }),
     startDns({
       ...shared,
@@ -56,6 +62,14 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   runtime.close();
   nft.close();
   conntrack.close();
+  link.close();
+}
+
+/** Load balancer addresses that are this node's share. */
+function announceAddresses({ nodeName, loadBalancer }: AgentConfig, shared: Omit<SpeakerOptions, 'nodeName' | 'pool'>) {
+  const speaker = startSpeaker({ ...shared, nodeName, pool: parsePool(loadBalancer.pool) });
+  const { broadcast } = loadBalancer;
+  return startHeartbeat({ ...shared, nodeName, broadcast, onHeard: (claim) => speaker.heard(claim) });
 }
 
 function osImage(): string {

@@ -36,10 +36,21 @@ export interface ServerConfig {
   readonly pki: ServerPki;
   readonly dnsServiceIp: string;
   readonly clusterDomain: string;
+  /** Addresses for Services of type LoadBalancer: ranges `first-last` or CIDRs, comma-separated. */
+  readonly loadBalancerPool: string;
 }
 
 /** How a node does what Services ask for. */
 export type ProxyMode = 'nftables';
+
+/** How a node announces load balancer addresses. */
+export interface SpeakerConfig {
+  /** The server's pool, so that left-over addresses are known. */
+  readonly pool: string;
+  /** The link to the LAN, and the LAN's broadcast address. */
+  readonly link: string;
+  readonly broadcast: string;
+}
 
 /** What `sampan agent --config` reads: one node. */
 export interface AgentConfig {
@@ -67,6 +78,7 @@ export interface AgentConfig {
   /** cgroup path below each hierarchy's root; pods' cgroups go below it. */
   readonly cgroupParent: string;
   readonly proxyMode: ProxyMode;
+  readonly loadBalancer: SpeakerConfig;
 }
 
 /** What every long-running program is given. */

@@ -25,6 +25,8 @@ import { startControllers } from '../controllers/start.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
 import { type Cidr, cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
+import { startLoadBalancer } from '../loadbalancer/controller.ts';
+import { parsePool } from '../loadbalancer/pool.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openLmdbStore } from '../store/lmdb.ts';
 import type { Store } from '../store/store.ts';
@@ -130,6 +132,7 @@ async function startLoops(config: ServerConfig, context: ProgramContext, server:
     dnsServiceIp: config.dnsServiceIp,
   });
   followRoutes({ ...shared, routes: realRoutes });
+  startLoadBalancer({ ...shared, recorder: recorder('service-controller'), pool: parsePool(config.loadBalancerPool) });
   startScheduler({ ...shared, recorder: recorder('default-scheduler') });
 }
 
