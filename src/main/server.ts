@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { followRoutes } from '../agent/pod-routes.ts';
+import { priorityClasses } from '../api/kinds/priorityclass.ts';
 import { services } from '../api/kinds/service.ts';
 import { serviceAccounts as serviceAccountKind } from '../api/kinds/serviceaccount.ts';
 import { registry } from '../api/registry.ts';
-import type { KubeObject, Pod, Service, ServiceAccount } from '../api/types.ts';
+import type { KubeObject, Pod, PriorityClass, Service, ServiceAccount } from '../api/types.ts';
 import type { Admission } from '../apiserver/admission.ts';
+import { createPriorityAdmission } from '../apiserver/allocation/priority.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { createServiceAccountAdmission } from '../apiserver/allocation/serviceaccount.ts';
 import { createAuth } from '../apiserver/auth/extension.ts';
@@ -80,7 +82,11 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
     log,
     decoders,
     encodeProtobuf: (object) => (hasProtobuf(object) ? encodeProtobuf(object as Record<string, unknown>) : undefined),
-    admissions: [serviceAllocator(config, store, random), serviceAccounts(store, random)] as Admission<KubeObject>[],
+    admissions: [
+      serviceAllocator(config, store, random),
+      serviceAccounts(store, random),
+      priorities(store),
+    ] as Admission<KubeObject>[],
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
     paths: [...auth.paths, createOpenApi({ catalog, readPackageFile })],
@@ -105,6 +111,15 @@ function serviceAccounts(store: Store, random: () => number): Admission<Pod> {
     return item && (objectOf(item) as ServiceAccount);
   };
   return createServiceAccountAdmission({ random, find });
+}
+
+function priorities(store: Store): Admission<Pod> {
+  const find = (name: string) => {
+    const item = store.head(keyOf(priorityClasses, { name }));
+    return item && (objectOf(item) as PriorityClass);
+  };
+  const list = () => store.list(keyPrefix(priorityClasses)).items.map((item) => objectOf(item) as PriorityClass);
+  return createPriorityAdmission({ find, list });
 }
 
 const PACKAGES = new URL('../../node_modules/', import.meta.url);

@@ -1,48 +1,95 @@
-import type { Node, Pod } from '../api/types.ts';
-import { misfit, type Usage, usageOf } from './fit.ts';
+import type { ClusterState, NodeInfo } from './cluster-state.ts';
+import { createFilter } from './filters.ts';
+import { availability, type Filter, final, type Misfit } from './misfit.ts';
+import { namedNodes } from './node-rules.ts';
+import type { PodInfo } from './pod-info.ts';
+import { scoreNodes } from './scores.ts';
+
+/** A node that room is being made on for a pod: the pod counts there for those that are not more important. */
+export interface Nomination {
+  readonly info: PodInfo;
+  readonly node: string;
+}
 
 export interface ChooseInputs {
-  readonly pod: Pod;
-  readonly nodes: readonly Node[];
-  /** Pods that are bound, or about to be, and not finished. */
-  readonly bound: readonly Pod[];
-  /** In [0, 1): decides among equals. */
+  readonly info: PodInfo;
+  readonly state: ClusterState;
+  readonly nominations: Iterable<Nomination>;
+  /** What volumes have to say; a text when no node can be right. */
+  readonly volumes?: Filter | string;
+  /** In [0, 1): decides among equals, and where to begin looking. */
   readonly random: () => number;
 }
 
-export type Choice = { readonly node: string } | { readonly message: string };
+export type Choice =
+  | { readonly node: string }
+  | { readonly message: string; readonly misfits: ReadonlyMap<NodeInfo, Misfit> };
 
-/** The node for a pod: where the fewest of its siblings run, then where the fewest pods run. Pure. */
-export function chooseNode({ pod, nodes, bound, random }: ChooseInputs): Choice {
-  const candidates: { node: Node; usage: Usage; siblings: number }[] = [];
-  const reasons = new Map<string, number>();
-  for (const node of nodes) {
-    const here = bound.filter((other) => other.spec?.nodeName === node.metadata.name);
-    const usage = usageOf(here);
-    const reason = misfit(pod, node, usage);
-    if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-    else candidates.push({ node, usage, siblings: here.filter((other) => areSiblings(pod, other)).length });
+/** The node for a pod, or why there is none. Changes nothing. */
+export function chooseNode(inputs: ChooseInputs): Choice {
+  const { info, state, random, volumes } = inputs;
+  const nodes = state.nodes();
+  if (typeof volumes === 'string')
+    return { message: `0/${nodes.length} nodes are available: ${volumes}.`, misfits: new Map() };
+  const { feasible, misfits } = filterNodes(inputs, nodes);
+  if (feasible.length === 0) return { message: availability(nodes.length, misfits.values()), misfits };
+  if (feasible.length === 1) return { node: feasible[0]!.name };
+  const points = scoreNodes(info, state, feasible);
+  const best = points.reduce((most, value) => Math.max(most, value));
+  const equals = feasible.filter((_, index) => points[index]! >= best - EQUAL);
+  return { node: equals[Math.floor(random() * equals.length)]!.name };
+}
+
+/** Points that differ by rounding alone. */
+const EQUAL = 1e-6;
+
+const OTHER_NODE = final("node(s) didn't match Pod's node affinity/selector");
+const NOT_NAMED = final("node(s) didn't satisfy plugin(s) [NodeAffinity]");
+
+function filterNodes(inputs: ChooseInputs, nodes: readonly NodeInfo[]) {
+  const { info, state, random } = inputs;
+  const misfits = new Map<NodeInfo, Misfit>();
+  const feasible: NodeInfo[] = [];
+  const filter = withNominations(inputs);
+  const named = namedNodes(info.pod.spec!);
+  const among = named ? named.map((name) => state.node(name)).filter((at) => at?.node !== undefined) : nodes;
+  const enough = sampleSize(nodes.length);
+  const start = Math.floor(random() * among.length);
+  for (let step = 0; step < among.length && feasible.length < enough; step++) {
+    const at = among[(start + step) % among.length]!;
+    const misfit = filter(at);
+    if (misfit) misfits.set(at, misfit);
+    else feasible.push(at);
   }
-  if (candidates.length === 0) return { message: unschedulable(nodes.length, reasons) };
-  const best = Math.min(...candidates.map(score));
-  const equals = candidates.filter((candidate) => score(candidate) === best);
-  return { node: equals[Math.floor(random() * equals.length)]!.node.metadata.name };
+  if (named && feasible.length === 0) {
+    const other = misfits.size > 0 ? NOT_NAMED : OTHER_NODE;
+    for (const at of nodes) if (!misfits.has(at)) misfits.set(at, other);
+  }
+  return { feasible, misfits };
 }
 
-function score({ siblings, usage }: { siblings: number; usage: Usage }): number {
-  return siblings * 1_000_000 + usage.pods;
+/** Nodes that are compared: all of a small cluster, a fair number of a large one. */
+function sampleSize(nodes: number): number {
+  return nodes <= 100 ? nodes : Math.ceil(100 + nodes / 20);
 }
 
-/** Of the same controller, or with the same labels: what a Service would most likely select together. */
-function areSiblings(a: Pod, b: Pod): boolean {
-  if (a.metadata.namespace !== b.metadata.namespace) return false;
-  const owner = (pod: Pod) => pod.metadata.ownerReferences?.find((ref) => ref.controller)?.uid;
-  return owner(a) !== undefined && owner(a) === owner(b);
-}
-
-function unschedulable(total: number, reasons: ReadonlyMap<string, number>): string {
-  const list = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort();
-  const detail = list.length > 0 ? `${list.join(', ')}.` : 'no nodes available to schedule pods.';
-  const preemption = `preemption: 0/${total} nodes are available: ${total} Preemption is not helpful for scheduling.`;
-  return `0/${total} nodes are available: ${detail} ${preemption}`;
+/** A node must do with the pods that are nominated to it, and without them: they may never come. */
+function withNominations({ info, state, nominations, volumes }: ChooseInputs): Filter {
+  const filter = createFilter(info, state, volumes as Filter | undefined);
+  const byNode = Map.groupBy(
+    [...nominations].filter((one) => one.info.uid !== info.uid && one.info.priority >= info.priority),
+    ({ node }) => node,
+  );
+  if (byNode.size === 0) return filter;
+  return (at) => {
+    const here = byNode.get(at.name);
+    const misfit = filter(at);
+    if (!here || misfit) return misfit;
+    for (const nominated of here) state.addPod(nominated.info, at.name);
+    try {
+      return createFilter(info, state, volumes as Filter | undefined)(at);
+    } finally {
+      for (const nominated of here) state.removePod(nominated.info.uid);
+    }
+  };
 }

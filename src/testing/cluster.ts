@@ -57,7 +57,7 @@ export async function startTestCluster(options: { clock?: Clock; runPods?: boole
 
 async function addNode(client: Client, name: string): Promise<Node> {
   const octet = Number(name.replace(/\D/g, '')) + 10;
-  await client.create(nodes, { metadata: { name }, spec: {} });
+  await client.create(nodes, { metadata: { name, labels: { 'kubernetes.io/hostname': name } }, spec: {} });
   const status = {
     allocatable: { cpu: '4', memory: '8Gi', pods: '110' },
     addresses: [{ type: 'InternalIP', address: `10.89.0.${octet}` }],

@@ -51,9 +51,18 @@ export const pods: Resource<Pod> = {
   prepareForCreate(pod) {
     pod.status = { phase: 'Pending' };
     if (pod.spec?.containers) pod.status.qosClass = qosClass(pod.spec);
+    if (pod.spec?.schedulingGates?.length) pod.status.conditions = [GATED];
   },
   validate: (pod) => validatePodSpec(pod.spec, 'spec'),
   validateUpdate,
+};
+
+/** KEP-3521 */
+const GATED = {
+  type: 'PodScheduled',
+  status: 'False',
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
 };
 
 /** What the DefaultTolerationSeconds admission adds: a pod stays 300 s on a node that stopped answering. */
@@ -78,7 +87,13 @@ const MUTABLE =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
 function validateUpdate(pod: Pod, old: Pod): FieldError[] {
-  return isDeepStrictEqual(fixedPart(pod), fixedPart(old)) ? [] : [forbidden('spec', MUTABLE)];
+  if (!isDeepStrictEqual(fixedPart(pod), fixedPart(old))) return [forbidden('spec', MUTABLE)];
+  const gates = (of: Pod) => new Set((of.spec!.schedulingGates ?? []).map(({ name }) => name));
+  const before = gates(old);
+  const added = [...gates(pod)].filter((name) => !before.has(name));
+  return added.map((name) =>
+    forbidden('spec.schedulingGates', `only deletion is allowed, but found new scheduling gate '${name}'`),
+  );
 }
 
 function fixedPart(pod: Pod): unknown {
@@ -86,6 +101,7 @@ function fixedPart(pod: Pod): unknown {
   for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) delete container.image;
   delete spec.activeDeadlineSeconds;
   delete spec.tolerations;
+  delete spec.schedulingGates;
   // Set once, by binding.
   delete spec.nodeName;
   return spec;
