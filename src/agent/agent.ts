@@ -1,6 +1,4 @@
-import { configMaps } from '../api/kinds/configmap.ts';
 import { pods } from '../api/kinds/pod.ts';
-import { secrets } from '../api/kinds/secret.ts';
 import { services } from '../api/kinds/service.ts';
 import { objectKey } from '../client/informer.ts';
 import { startController } from '../client/reconcile.ts';
@@ -9,9 +7,9 @@ import { registerNode, reportReady, writeCniConfig } from './node.ts';
 import { observedPods } from './observe.ts';
 import type { AgentOptions } from './options.ts';
 import { followRoutes } from './pod-routes.ts';
-import { sourceRefs } from './pod-sources.ts';
 import { PodWorker } from './pod-worker.ts';
 import { serveAgent } from './server/server.ts';
+import { followSources } from './source-watches.ts';
 
 /** A pod that takes its time to end holds its place: no fewer than the pods of a node. */
 const WORKERS = 110;
@@ -61,17 +59,4 @@ async function startPods(options: AgentOptions): Promise<void> {
     controller.enqueue(objectKey(object));
   });
   followSources(options, (key) => controller.enqueue(key));
-}
-
-/** Pods that use a ConfigMap or Secret are looked at again when it comes or changes. */
-function followSources({ informers, nodeName }: AgentOptions, enqueue: (key: string) => void): void {
-  const mine = informers.of(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
-  for (const resource of [configMaps, secrets]) {
-    informers.of(resource as typeof configMaps).subscribe((change) => {
-      if (change.type === 'deleted') return;
-      const { namespace, name } = change.object.metadata;
-      const users = mine.list(namespace).filter((pod) => sourceRefs(pod).includes(`${resource.plural}/${name}`));
-      for (const pod of users) enqueue(objectKey(pod));
-    });
-  }
 }

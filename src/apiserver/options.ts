@@ -16,6 +16,8 @@ export type Attributes =
       readonly subresource: string;
       readonly namespace: string;
       readonly name: string;
+      /** Of a list or watch. */
+      readonly fieldSelector?: string;
     }
   | { readonly verb: string; readonly path: string };
 

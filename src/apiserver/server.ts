@@ -74,7 +74,11 @@ export function attributesOf(
   if (!target) return { verb: request.method.toLowerCase(), path: request.path };
   const { resource, namespace, name, subresource } = target;
   const verb = verbOf(target, request);
-  return { verb, group: resource.group, resource: resource.plural, subresource, namespace, name };
+  const at = { verb, group: resource.group, resource: resource.plural, subresource, namespace, name };
+  const fieldSelector = name === '' ? request.query.get('fieldSelector') : null;
+  if (!fieldSelector) return at;
+  // A list or watch of one object by its name is about that object.
+  return { ...at, name: /^metadata\.name==?([^,]+)$/.exec(fieldSelector)?.[1] ?? '', fieldSelector };
 }
 
 function verbOf(target: Target, { method, query }: Pick<ApiRequest, 'method' | 'query'>): string {

@@ -1,5 +1,6 @@
 import { bootstrap } from './bootstrap.ts';
 import { startClusterDns } from './clusterdns.ts';
+import { startClusterRoleAggregation } from './clusterroleaggregation.ts';
 import { startDeployments } from './deployment.ts';
 import { startEndpoints } from './endpoints.ts';
 import { startEndpointSlices } from './endpointslice.ts';
@@ -29,6 +30,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startNodeLifecycle,
   startPodGc,
   startEventTtl,
+  startClusterRoleAggregation,
 ];
 
 /** Makes what a cluster starts with, then runs all controllers until the signal aborts. */

@@ -11,6 +11,7 @@ import { createPriorityAdmission } from '../apiserver/allocation/priority.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { createServiceAccountAdmission } from '../apiserver/allocation/serviceaccount.ts';
 import { createAuth } from '../apiserver/auth/extension.ts';
+import { bootstrapObjects } from '../apiserver/bootstrap.ts';
 import { Catalog } from '../apiserver/catalog.ts';
 import { serveHttps } from '../apiserver/http.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
@@ -41,6 +42,7 @@ const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 export async function runServer(config: ServerConfig, context: ProgramContext): Promise<void> {
   const store = await openLmdbStore({ directory: join(config.stateDir, 'store') });
   const { server, auth, streaming } = createServer(config, context, store);
+  await bootstrapObjects(server);
   const { certFile, keyFile, caFile } = config.pki;
   await serveHttps({
     server,
@@ -70,6 +72,7 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
     find,
     clock,
     decoders,
+    store,
   });
   const tls = { ca: pem(pki.caFile), cert: pem(pki.kubeletClientCertFile), key: pem(pki.kubeletClientKeyFile) };
   const streaming = createStreaming({ find, tls, clock, log });
@@ -83,10 +86,14 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
     decoders,
     encodeProtobuf: (object) => (hasProtobuf(object) ? encodeProtobuf(object as Record<string, unknown>) : undefined),
     admissions: [
-      serviceAllocator(config, store, random),
-      serviceAccounts(store, random),
-      priorities(store),
-    ] as Admission<KubeObject>[],
+      ...auth.admissions,
+      ...([
+        serviceAllocator(config, store, random),
+        serviceAccounts(store, random),
+        priorities(store),
+      ] as Admission<KubeObject>[]),
+    ],
+    plugins: auth.plugins,
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
     paths: [...auth.paths, createOpenApi({ catalog, readPackageFile })],

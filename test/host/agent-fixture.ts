@@ -61,12 +61,11 @@ export class AgentBench {
   #transport() {
     const decoders = {};
     const find = (path: string) => server.locate(path)?.object;
-    const base = { clock: systemClock, log: this.#log(), find, decoders };
+    const base = { clock: systemClock, log: this.#log(), find, decoders, store: createMemoryStore() };
     const auth = createAuth({ ...base, clientCaPem: this.#text('ca.crt'), signingKeyPem: this.#text('sa.key') });
     const { subresources } = auth;
     const server = createApiServer({
       ...base,
-      store: createMemoryStore(),
       catalog: new Catalog(registry),
       random: Math.random,
       subresources,

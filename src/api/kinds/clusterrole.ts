@@ -1,4 +1,5 @@
 import { createdAtColumn, nameColumn } from '../columns.ts';
+import { validateAggregation, validateRules } from '../rbac/validation.ts';
 import { clusterKind, type Resource } from '../resource.ts';
 import type { ClusterRole } from '../types.ts';
 
@@ -11,4 +12,5 @@ export const clusterRoles: Resource<ClusterRole> = {
   singular: 'clusterrole',
   nameRule: 'path-segment',
   columns: [nameColumn, createdAtColumn],
+  validate: (role) => [...validateRules(role.rules, { namespaced: false }), ...validateAggregation(role)],
 };

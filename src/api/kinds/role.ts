@@ -1,4 +1,5 @@
 import { createdAtColumn, nameColumn } from '../columns.ts';
+import { validateRules } from '../rbac/validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { Role } from '../types.ts';
 
@@ -11,4 +12,5 @@ export const roles: Resource<Role> = {
   singular: 'role',
   nameRule: 'path-segment',
   columns: [nameColumn, createdAtColumn],
+  validate: ({ rules }) => validateRules(rules, { namespaced: true }),
 };

@@ -1,5 +1,6 @@
 import { ageColumn, nameColumn } from '../columns.ts';
-import { roleColumn, subjectColumns } from '../rbac-columns.ts';
+import { roleColumn, subjectColumns } from '../rbac/columns.ts';
+import { validateBinding, validateBindingUpdate } from '../rbac/validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { RoleBinding } from '../types.ts';
 
@@ -18,4 +19,6 @@ export const roleBindings: Resource<RoleBinding> = {
       if (subject.kind !== 'ServiceAccount') subject.apiGroup ??= 'rbac.authorization.k8s.io';
     }
   },
+  validate: (binding) => validateBinding(binding, ['Role', 'ClusterRole']),
+  validateUpdate: validateBindingUpdate,
 };

@@ -1,7 +1,11 @@
 import { ApiError, qualifiedResource } from '../../api/errors.ts';
+import { type Decision, decideByRoles, rulesFor } from '../rbac/authorizer.ts';
+import type { RoleIndex } from '../rbac/role-index.ts';
+import type { PolicyRule } from '../rbac/rules.ts';
 import type { UserInfo } from '../request.ts';
-import { nodeOf } from './names.ts';
-import { defaultBindings, type PolicyRule, type RuleBinding } from './rules.ts';
+import { MASTERS, nodeOf } from './names.ts';
+import { decideForNode } from './node-authorizer.ts';
+import type { NodeGraph } from './node-graph.ts';
 
 /** A request for objects: `verb` is get, list, watch, create, update, patch, delete or deletecollection. */
 export interface ResourceAttributes {
@@ -11,6 +15,8 @@ export interface ResourceAttributes {
   readonly subresource?: string | undefined;
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
+  /** Of a list or watch, as it stood in the query. */
+  readonly fieldSelector?: string | undefined;
 }
 
 /** A request for anything else: `verb` is the HTTP method in lower case. */
@@ -22,40 +28,55 @@ export interface PathAttributes {
 export type Attributes = ResourceAttributes | PathAttributes;
 
 export interface AuthorizerOptions {
-  /** Default: {@link defaultBindings}. */
-  bindings?: readonly RuleBinding[];
+  roles: RoleIndex;
+  nodes: NodeGraph;
+}
+
+export interface UserRules {
+  readonly rules: readonly PolicyRule[];
+  /** Why there may be more; empty when these are all. */
+  readonly incomplete: string;
 }
 
 export interface Authorizer {
+  decide(user: UserInfo, attributes: Attributes): Decision;
   allows(user: UserInfo, attributes: Attributes): boolean;
   /** Throws Forbidden, in Kubernetes' words, unless {@link allows}. */
   authorize(user: UserInfo, attributes: Attributes): void;
   /** Every rule of a user that concerns `namespace` (SelfSubjectRulesReview). */
-  rulesOf(user: UserInfo, namespace: string): PolicyRule[];
+  rulesOf(user: UserInfo, namespace: string): UserRules;
 }
 
-export function createAuthorizer(options: AuthorizerOptions = {}): Authorizer {
-  const bindings = options.bindings ?? defaultBindings;
-  const rulesOf = (user: UserInfo) =>
-    bindings.filter((binding) => concerns(binding, user)).flatMap(({ rules }) => rules);
-  const allows = (user: UserInfo, attributes: Attributes) =>
-    rulesOf(user).some((rule) => covers(rule, attributes, nodeOf(user)));
+/** `system:masters` may do everything; nodes what the Node authorizer says; all others, and they, what roles say. */
+export function createAuthorizer({ roles, nodes }: AuthorizerOptions): Authorizer {
+  const decide = (user: UserInfo, attributes: Attributes): Decision => {
+    if (user.groups.includes(MASTERS)) return { allowed: true, reason: '' };
+    const node = nodeOf(user);
+    const asNode = node === undefined ? undefined : decideForNode(nodes, node, attributes);
+    if (asNode?.allowed) return asNode;
+    const byRoles = decideByRoles(roles, user, attributes);
+    if (byRoles.allowed || !asNode) return byRoles;
+    return { allowed: false, reason: [asNode.reason, byRoles.reason].filter(Boolean).join(', ') };
+  };
   return {
-    allows,
+    decide,
+    allows: (user, attributes) => decide(user, attributes).allowed,
     authorize(user, attributes) {
-      if (!allows(user, attributes)) throw forbidden(user, attributes);
+      const { allowed, reason } = decide(user, attributes);
+      if (!allowed) throw forbidden(user, attributes, reason);
     },
-    rulesOf: (user, namespace) =>
-      rulesOf(user)
-        .filter((rule) => rule.namespace === undefined || rule.namespace === namespace)
-        .map((rule) => ownNamesSpelled(rule, nodeOf(user))),
+    rulesOf: (user, namespace) => ({
+      rules: rulesFor(roles, user, namespace),
+      incomplete: nodeOf(user) === undefined ? '' : 'node authorizer does not support user rule resolution',
+    }),
   };
 }
 
 /** 403 as the API server words it. */
-export function forbidden(user: UserInfo, attributes: Attributes): ApiError {
-  const message = `User ${quoted(user.username)} cannot ${attributes.verb} ${target(attributes)}`;
-  if ('path' in attributes) return new ApiError('Forbidden', `forbidden: ${message}`);
+export function forbidden(user: UserInfo, attributes: Attributes, reason = ''): ApiError {
+  const refusal = `User ${quoted(user.username)} cannot ${attributes.verb} ${target(attributes)}`;
+  const message = reason === '' ? refusal : `${refusal}: ${reason}`;
+  if ('path' in attributes) return new ApiError('Forbidden', `forbidden: ${message}`, {});
   const { group, resource, name } = attributes;
   const what = qualifiedResource({ group, plural: resource });
   const subject = name ? `${what} ${quoted(name)}` : what;
@@ -73,41 +94,4 @@ function target(attributes: Attributes): string {
 
 function quoted(text: string): string {
   return JSON.stringify(text);
-}
-
-function concerns(binding: RuleBinding, user: UserInfo): boolean {
-  if (binding.users?.includes(user.username)) return true;
-  return binding.groups?.some((group) => user.groups.includes(group)) ?? false;
-}
-
-function covers(rule: PolicyRule, attributes: Attributes, node: string | undefined): boolean {
-  if (!has(rule.verbs, attributes.verb)) return false;
-  if ('path' in attributes)
-    return rule.nonResourceURLs?.some((pattern) => matchesPath(pattern, attributes.path)) ?? false;
-  const { group, namespace, name } = attributes;
-  return (
-    has(rule.apiGroups, group) &&
-    matchesResource(rule, attributes) &&
-    (rule.namespace === undefined || rule.namespace === namespace) &&
-    (rule.resourceNames === undefined || rule.resourceNames.includes(name ?? '')) &&
-    (!rule.ownNode || (node !== undefined && name === node))
-  );
-}
-
-function matchesResource(rule: PolicyRule, { resource, subresource }: ResourceAttributes): boolean {
-  if (has(rule.resources, subresource ? `${resource}/${subresource}` : resource)) return true;
-  return Boolean(subresource) && (rule.resources?.includes(`*/${subresource}`) ?? false);
-}
-
-function matchesPath(pattern: string, path: string): boolean {
-  return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path;
-}
-
-function has(values: readonly string[] | undefined, value: string): boolean {
-  return values?.some((entry) => entry === '*' || entry === value) ?? false;
-}
-
-function ownNamesSpelled(rule: PolicyRule, node: string | undefined): PolicyRule {
-  const { ownNode, namespace: _, ...plain } = rule;
-  return ownNode ? { ...plain, resourceNames: [node ?? ''] } : plain;
 }

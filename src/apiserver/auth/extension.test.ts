@@ -1,49 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { registry } from '../../api/registry.ts';
-import type { KubeObject } from '../../api/types.ts';
-import { silentLogger } from '../../lib/log.ts';
-import { createAuthority, createSigningKey } from '../../pki/authority.ts';
-import { createMemoryStore } from '../../store/memory.ts';
-import { FakeClock } from '../../testing/clock.ts';
-import { Catalog } from '../catalog.ts';
-import { inProcessTransport } from '../in-process.ts';
-import type { UserInfo } from '../request.ts';
-import { createApiServer } from '../server.ts';
-import { createAuth } from './extension.ts';
-
-const ADMIN = { username: 'admin', groups: ['system:masters', 'system:authenticated'] };
-const JANE = { username: 'jane', groups: ['system:authenticated'] };
+import { ADMIN, JANE, startAuthServer } from './auth.fixture.ts';
 
 async function startServer() {
-  const clock = new FakeClock();
-  const find = (path: string): KubeObject | undefined => server.locate(path)?.object;
-  const clientCaPem = createAuthority({ commonName: 'kubernetes', clock }).certPem;
-  const auth = createAuth({ clientCaPem, signingKeyPem: createSigningKey().keyPem, find, clock });
-  const server = createApiServer({
-    store: createMemoryStore(),
-    catalog: new Catalog(registry),
-    clock,
-    random: () => 0.5,
-    log: silentLogger,
-    authorize: auth.authorize,
-    subresources: auth.subresources,
-    paths: auth.paths,
-  });
-  const request = async (user: UserInfo, method: string, path: string, body?: unknown) => {
-    const answer = await inProcessTransport(server, user)({ method, path, body: body ? JSON.stringify(body) : '' });
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of answer.body) chunks.push(chunk);
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      // biome-ignore lint/suspicious/noExplicitAny: answers of every kind
-      body: JSON.parse(Buffer.concat(chunks).toString()) as any,
-    };
-  };
-  await request(ADMIN, 'POST', '/api/v1/namespaces', { metadata: { name: 'default' } });
-  await request(ADMIN, 'POST', ACCOUNTS, { metadata: { name: 'bot' } });
-  return { auth, request, clock };
+  const server = await startAuthServer();
+  await server.request(ADMIN, 'POST', ACCOUNTS, { metadata: { name: 'bot' } });
+  return server;
 }
 
 const ACCOUNTS = '/api/v1/namespaces/default/serviceaccounts';
@@ -85,13 +47,15 @@ test('reviews: anyone may ask about themselves, only some about others', async (
   assert.equal((await request(ADMIN, 'POST', others, { spec: { ...spec, user: 'x' } })).status, 201);
 });
 
-test('OpenID documents are for everyone', async () => {
+test('OpenID documents are for service accounts', async () => {
   const { request } = await startServer();
   const nobody = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
-  const keys = await request(nobody, 'GET', '/openid/v1/jwks');
+  const account = { username: 'system:serviceaccount:a:b', groups: ['system:serviceaccounts'] };
+  assert.equal((await request(nobody, 'GET', '/openid/v1/jwks')).status, 403);
+  const keys = await request(account, 'GET', '/openid/v1/jwks');
   assert.equal(keys.headers['content-type'], 'application/jwk-set+json');
   assert.equal(keys.body.keys.length, 1);
-  assert.equal((await request(nobody, 'GET', '/.well-known/openid-configuration')).status, 200);
+  assert.equal((await request(account, 'GET', '/.well-known/openid-configuration')).status, 200);
   assert.equal((await request(nobody, 'GET', '/api/v1/nodes')).status, 403);
 });
 

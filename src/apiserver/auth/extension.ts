@@ -5,13 +5,19 @@ import { serviceAccounts } from '../../api/kinds/serviceaccount.ts';
 import { type Resource, resourcePath, row } from '../../api/resource.ts';
 import type { KubeObject } from '../../api/types.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Store } from '../../store/store.ts';
+import type { Admission, AdmissionPlugin } from '../admission.ts';
 import { type BodyDecoder, readBody } from '../decode.ts';
 import type { Attributes, Authorize, PathHandler, SubresourceHandler } from '../options.ts';
+import { createEscalationChecks } from '../rbac/escalation.ts';
+import { RoleIndex } from '../rbac/role-index.ts';
 import type { ApiRequest, UserInfo } from '../request.ts';
 import { json } from '../respond.ts';
 import { type Authenticator, createAuthenticator } from './authenticator.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { impersonate } from './impersonate.ts';
+import { NodeGraph } from './node-graph.ts';
+import { nodeRestriction } from './node-restriction.ts';
 import { openIdDocument } from './openid.ts';
 import { review, reviewKinds } from './reviews.ts';
 import { createTokenIssuer, type TokenIssuer } from './token.ts';
@@ -22,6 +28,8 @@ export interface AuthOptions {
   clientCaPem: string;
   /** Private key (PEM) of service-account tokens. */
   signingKeyPem: string;
+  /** The server's: roles, bindings and pods are followed in it. */
+  store: Store;
   /** `(path) => server.locate(path)?.object` */
   find: (path: string) => KubeObject | undefined;
   clock: Clock;
@@ -39,6 +47,9 @@ export interface Auth {
   /** Access reviews, and the documents of OpenID discovery. */
   readonly paths: readonly PathHandler[];
   readonly issuer: TokenIssuer;
+  /** Nobody grants what he does not have; nodes write their own objects only. */
+  readonly admissions: readonly Admission[];
+  readonly plugins: readonly AdmissionPlugin[];
 }
 
 export function createAuth(options: AuthOptions): Auth {
@@ -47,7 +58,8 @@ export function createAuth(options: AuthOptions): Auth {
   const lookup = lookupIn(options.find);
   const lookupUid = async (key: Parameters<LookupObject>[0]) => (await lookup(key))?.metadata.uid;
   const authenticator = createAuthenticator({ ...options, tokens: { issuer, lookupUid } });
-  const authorizer = createAuthorizer();
+  const roles = new RoleIndex(options.store);
+  const authorizer = createAuthorizer({ roles, nodes: new NodeGraph(options.store) });
   return {
     authenticate: async (credentials) => {
       const user = await authenticator.authenticate(credentials);
@@ -57,6 +69,8 @@ export function createAuth(options: AuthOptions): Auth {
     subresources: [tokenSubresource(options, { issuer, lookup, clock })],
     paths: [reviewPath(options, { authenticator, authorizer, clock }), openIdPath(issuer)],
     issuer,
+    admissions: createEscalationChecks({ index: roles, authorizer }),
+    plugins: [nodeRestriction],
   };
 }
 

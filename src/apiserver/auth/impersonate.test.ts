@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RoleIndex } from '../rbac/role-index.ts';
+import { ADMIN, startAuthServer } from './auth.fixture.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { type Headers, impersonate } from './impersonate.ts';
+import { NodeGraph } from './node-graph.ts';
 
-const authorizer = createAuthorizer();
+const { store, request } = await startAuthServer();
+const authorizer = createAuthorizer({ roles: new RoleIndex(store), nodes: new NodeGraph(store) });
 const admin = { username: 'admin', groups: ['system:masters', 'system:authenticated'] };
 const jane = { username: 'jane', groups: ['system:authenticated'] };
 
@@ -41,17 +45,20 @@ for (const [name, headers, expected] of CASES) {
   });
 }
 
-test('impersonate: who may not is refused, also for the group alone', () => {
+test('impersonate: who may not is refused, also for the group alone', async () => {
   assert.throws(() => impersonate(authorizer, jane, { 'impersonate-user': ['admin'] }), {
     code: 403,
     message:
       'users "admin" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope',
   });
-  const usersOnly = createAuthorizer({
-    bindings: [{ users: ['jane'], rules: [{ verbs: ['impersonate'], apiGroups: [''], resources: ['users'] }] }],
-  });
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const rules = [{ verbs: ['impersonate'], apiGroups: [''], resources: ['users'] }];
+  await request(ADMIN, 'POST', `${rbac}/clusterroles`, { metadata: { name: 'users-only' }, rules });
+  const roleRef = { kind: 'ClusterRole', name: 'users-only' };
+  const subjects = [{ kind: 'User', name: 'jane' }];
+  await request(ADMIN, 'POST', `${rbac}/clusterrolebindings`, { metadata: { name: 'x' }, roleRef, subjects });
   const headers = { 'impersonate-user': ['bob'], 'impersonate-group': ['system:masters'] };
-  assert.throws(() => impersonate(usersOnly, jane, headers), {
+  assert.throws(() => impersonate(authorizer, jane, headers), {
     code: 403,
     message: /^groups "system:masters" is forbidden/,
   });

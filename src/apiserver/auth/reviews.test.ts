@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../testing/clock.ts';
+import { RoleIndex } from '../rbac/role-index.ts';
+import { startAuthServer } from './auth.fixture.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { createAuthorizer } from './authorizer.ts';
+import { NodeGraph } from './node-graph.ts';
 import { review } from './reviews.ts';
 
 const clock = new FakeClock();
 const staticTokens = new Map([['s3cret', { username: 'ops', groups: ['admins'] }]]);
 const authenticator = createAuthenticator({ clientCaPem: '', clock, staticTokens });
-const options = { authenticator, authorizer: createAuthorizer(), clock };
+const { store } = await startAuthServer();
+const authorizer = createAuthorizer({ roles: new RoleIndex(store), nodes: new NodeGraph(store) });
+const options = { authenticator, authorizer, clock };
 const jane = { username: 'jane', groups: ['system:authenticated'] };
 const ask = (plural: string, spec?: object, namespace?: string) =>
   review(options, { plural, user: jane, body: { spec }, ...(namespace ? { namespace } : {}) }) as Promise<{
@@ -32,7 +37,7 @@ const ACCESS: [string, string, object, boolean][] = [
 
 for (const [name, plural, spec, allowed] of ACCESS) {
   test(`review: access of ${name}`, async () => {
-    assert.deepEqual((await ask(plural, spec, 'a')).status, { allowed });
+    assert.equal((await ask(plural, spec, 'a')).status['allowed'], allowed);
   });
 }
 

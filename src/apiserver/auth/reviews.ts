@@ -1,10 +1,9 @@
-import { invalid, notFound } from '../../api/errors.ts';
+import { badRequest, invalid, notFound } from '../../api/errors.ts';
 import { invalidValue } from '../../api/field-error.ts';
 import { type Clock, timestamp } from '../../lib/clock.ts';
 import type { UserInfo } from '../request.ts';
 import type { Authenticator } from './authenticator.ts';
-import type { Attributes, Authorizer } from './authorizer.ts';
-import type { PolicyRule } from './rules.ts';
+import type { Attributes, Authorizer, UserRules } from './authorizer.ts';
 
 /** A kind that is answered on create and never stored, as discovery lists it (verb create only). */
 export interface ReviewKind {
@@ -70,7 +69,8 @@ async function statusOf(options: ReviewOptions, request: ReviewRequest, kind: st
     case 'TokenReview':
       return reviewToken(options.authenticator, spec);
     case 'SelfSubjectRulesReview':
-      return listRules(authorizer.rulesOf(request.user, spec.namespace ?? ''));
+      if (!spec.namespace) throw badRequest('no namespace on request');
+      return listRules(authorizer.rulesOf(request.user, spec.namespace));
     case 'SelfSubjectAccessReview':
       return access(authorizer, request.user, attributesOf(kind, spec));
     case 'LocalSubjectAccessReview':
@@ -82,23 +82,26 @@ async function statusOf(options: ReviewOptions, request: ReviewRequest, kind: st
 }
 
 async function reviewToken(authenticator: Authenticator, { token = '', audiences }: Spec): Promise<object> {
+  if (token === '') throw badRequest('token is required for TokenReview in authentication');
   const identity = await authenticator.reviewToken(token, audiences);
   if (!identity) return { user: {}, error: '[invalid bearer token]' };
   return { authenticated: true, user: identity.user, audiences: identity.audiences };
 }
 
-function listRules(rules: readonly PolicyRule[]): object {
+function listRules({ rules, incomplete }: UserRules): object {
   const resourceRules = rules.filter((rule) => rule.resources).map(({ nonResourceURLs: _, ...rule }) => rule);
   const nonResourceRules = rules.filter((rule) => rule.nonResourceURLs);
   return {
     resourceRules,
     nonResourceRules: nonResourceRules.map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
-    incomplete: false,
+    incomplete: incomplete !== '',
+    ...(incomplete === '' ? {} : { evaluationError: incomplete }),
   };
 }
 
 function access(authorizer: Authorizer, user: UserInfo, attributes: Attributes): object {
-  return { allowed: authorizer.allows(user, attributes) };
+  const { allowed, reason } = authorizer.decide(user, attributes);
+  return { allowed, ...(reason === '' ? {} : { reason }) };
 }
 
 function attributesOf(kind: string, { resourceAttributes, nonResourceAttributes }: Spec): Attributes {

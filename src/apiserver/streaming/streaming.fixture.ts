@@ -67,7 +67,7 @@ export async function startFixture(): Promise<StreamingFixture> {
 async function startServer(files: PkiFiles, agentPort: number, signal: AbortSignal) {
   const decoders = { 'application/vnd.kubernetes.protobuf': (body: Buffer) => decodeProtobuf(body).object };
   const find = (path: string) => server.locate(path)?.object;
-  const base = { clock: systemClock, log: silentLogger, find, decoders };
+  const base = { clock: systemClock, log: silentLogger, find, decoders, store: createMemoryStore() };
   const auth = createAuth({ ...base, clientCaPem: text(files, 'ca.crt'), signingKeyPem: text(files, 'sa.key') });
   const streaming = createStreaming({
     ...base,
@@ -76,7 +76,6 @@ async function startServer(files: PkiFiles, agentPort: number, signal: AbortSign
   });
   const server = createApiServer({
     ...base,
-    store: createMemoryStore(),
     catalog: new Catalog(registry),
     random: () => 0.5,
     authorize: auth.authorize,

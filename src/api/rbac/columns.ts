@@ -1,5 +1,5 @@
-import { column, wide } from './columns.ts';
-import type { Column } from './resource.ts';
+import { column, wide } from '../columns.ts';
+import type { Column } from '../resource.ts';
 
 /** What a RoleBinding and a ClusterRoleBinding have in common. */
 export interface Binding {
