@@ -149,7 +149,12 @@ export const siblings: readonly Siblings[] = [
     parents: ['start'],
     belongs: {},
   },
-  { folder: 'src/proxy', shared: ['contract', 'mode', 'claims', 'fate'], parents: ['start'], belongs: {} },
+  {
+    folder: 'src/proxy',
+    shared: ['contract', 'mode', 'claims', 'frontends', 'settler', 'ports', 'fate', 'flows'],
+    parents: ['start', 'backends'],
+    belongs: {},
+  },
 ];
 
 /** Rooms in which nothing opens a socket. */

@@ -6,6 +6,7 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   runc: 'runs containers',
   'containernetworking-plugins': 'pod network',
   nftables: 'rules of Services',
+  iptables: 'rules of Services, in that mode of the proxy',
   iproute2: 'network namespaces, links and routes',
   'util-linux': 'nsenter, unshare and flock',
   bsdutils: 'script, for terminals in the demo',

@@ -8,13 +8,12 @@ import { createClient } from '../client/kube-client.ts';
 import { startDns } from '../dns/dns.ts';
 import { openConntrack } from '../host/conntrack.ts';
 import { openLinkAddresses } from '../host/link-addresses.ts';
-import { openNft } from '../host/nft.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
 import { startHeartbeat } from '../loadbalancer/heartbeat.ts';
 import { parsePool } from '../loadbalancer/pool.ts';
 import { type SpeakerOptions, startSpeaker } from '../loadbalancer/speaker.ts';
-import { nftablesBackend } from '../proxy/nftables/backend.ts';
+import { openBackend } from '../proxy/backends.ts';
 import { startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
 
@@ -33,14 +32,13 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   const client = createClient(httpsTransport(connection));
   const informers = createInformers({ client, clock, log, random, signal });
   const shared = { client, informers, clock, random, log, signal };
-  const nft = openNft();
   const conntrack = openConntrack();
   const addresses = { clusterCidr: config.clusterCidr, serviceCidr: config.serviceCidr, nodeIps: [nodeIp] };
   const link = openLinkAddresses(config.loadBalancer.link);
   const runtime = connectRuntime(config.containerdSocket);
   await Promise.all([
     announceAddresses(config, { ...shared, link }),
-    startProxy({ ...shared, backend: nftablesBackend(nft, addresses), conntrack, nodeName }),
+    startProxy({ ...shared, backend: openBackend(config.proxyMode, { addresses }), conntrack, nodeName }),
     startDns({
       ...shared,
       listen: [{ address: nodeIp, port: DNS_PORT }],
@@ -60,7 +58,6 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   log.info('node is ready', { node: nodeName });
   await untilAborted(signal);
   runtime.close();
-  nft.close();
   conntrack.close();
   link.close();
 }

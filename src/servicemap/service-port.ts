@@ -7,7 +7,7 @@ export type { Endpoint, Family, NodeFacts, Protocol } from './endpoint.ts';
 
 /** What a node owes one port of one Service, for one family of addresses. */
 export interface ServicePort {
-  /** `namespace/name:port`; the ports of a dual-stack Service have it twice. */
+  /** `namespace/name:port`, without the last part where the port has no name; the ports of a dual-stack Service have it twice. */
   readonly key: string;
   readonly family: Family;
   readonly protocol: Protocol;
@@ -66,7 +66,7 @@ function portsOfFamily(service: Service, { slices, node, family }: Place): Servi
   return (spec.ports ?? []).map((port) => {
     const protocol = (port.protocol ?? 'TCP') as Protocol;
     return {
-      key: `${service.metadata.namespace}/${service.metadata.name}:${port.name ?? port.port}`,
+      key: `${service.metadata.namespace}/${service.metadata.name}${port.name ? `:${port.name}` : ''}`,
       protocol,
       port: port.port,
       nodePort: port.nodePort ?? 0,

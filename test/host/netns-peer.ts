@@ -1,8 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import { openConntrack, type UdpFlow } from '../../src/host/conntrack.ts';
-import { openNft } from '../../src/host/nft.ts';
+import { type BackendOptions, openBackend } from '../../src/proxy/backends.ts';
+import type { ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
 import type { Protocol } from '../../src/servicemap/endpoint.ts';
+import type { ServicePort } from '../../src/servicemap/service-port.ts';
 
 /** What a process inside a network namespace is asked to do. */
 export type PeerRequest =
@@ -16,7 +18,11 @@ export type PeerRequest =
       readonly fromPort?: number;
       readonly timeoutMs: number;
     }
-  | { readonly do: 'nft'; readonly commands: string }
+  /** Which mode of the proxy this process runs from now on. */
+  | { readonly do: 'open'; readonly mode: ModeName; readonly options: BackendOptions }
+  /** Its answer is the UDP flows that lead nowhere now (JSON). */
+  | { readonly do: 'reset' | 'update'; readonly changes: readonly (readonly [string, readonly ServicePort[]])[] }
+  | { readonly do: 'cleanup' }
   | { readonly do: 'forget'; readonly flows: readonly UdpFlow[] };
 
 /** Answer of a server: `<its address> <the client's address>`; else what the client got instead. */
@@ -77,7 +83,14 @@ function failure(error: Error): PeerAnswer {
   return error.message === 'ETIMEDOUT' ? { failed: 'drop' } : { error: error.message };
 }
 
-let nft: ReturnType<typeof openNft> | undefined;
+let backend: ProxyBackend | undefined;
+
+async function program({ do: how, changes }: Extract<PeerRequest, { do: 'reset' | 'update' }>): Promise<PeerAnswer> {
+  const plan = backend!.mode[how](new Map(changes));
+  if (plan.commands !== '') await backend!.run(plan);
+  plan.commit();
+  return { text: JSON.stringify(plan.staleFlows) };
+}
 
 async function handle(request: PeerRequest): Promise<PeerAnswer> {
   switch (request.do) {
@@ -85,10 +98,16 @@ async function handle(request: PeerRequest): Promise<PeerAnswer> {
       return serve(request);
     case 'ask':
       return ask(request);
-    case 'nft':
-      nft ??= openNft();
-      await nft.run(request.commands);
-      return { text: 'applied' };
+    case 'open':
+      backend?.close();
+      backend = openBackend(request.mode, request.options);
+      return { text: backend.name };
+    case 'reset':
+    case 'update':
+      return program(request);
+    case 'cleanup':
+      await backend!.cleanup();
+      return { text: 'cleaned up' };
     case 'forget': {
       const conntrack = openConntrack();
       const count = await conntrack.deleteUdpFlows(request.flows);

@@ -86,9 +86,10 @@ export class ProxyLan {
       await this.peer(source).request({ do: 'serve', protocol, ip, port: PORTS[protocol] });
   }
 
-  /** Rules of this node as the `nft` program shows them. */
+  /** All packet rules of this node, as the programs that are installed show them. */
   async rules(): Promise<string> {
-    return (await run(['nsenter', `--net=${netnsPath(this.netns('node'))}`, '--', 'nft', 'list', 'ruleset'])).stdout;
+    const script = '(nft list ruleset; iptables-legacy-save; ipvsadm -Sn; ip -o address) 2>&1; true';
+    return (await run(['nsenter', `--net=${netnsPath(this.netns('node'))}`, '--', 'sh', '-c', script])).stdout;
   }
 
   async stop(): Promise<void> {

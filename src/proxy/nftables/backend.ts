@@ -10,6 +10,6 @@ export function nftablesBackend(nft: Nft, addresses: ProxyAddresses): ProxyBacke
     mode,
     run: ({ commands }) => nft.run(commands),
     cleanup: () => nft.run(mode.cleanup()),
-    close: () => {},
+    close: () => nft.close(),
   };
 }

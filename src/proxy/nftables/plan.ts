@@ -1,8 +1,8 @@
 import type { Family, ServicePort } from '../../servicemap/service-port.ts';
 import { Claims } from '../claims.ts';
+import { type Frontend, frontendsOf } from '../frontends.ts';
 import type { Changes, FamilyAddresses, Plan, ProxyMode, StaleFlow } from '../mode.ts';
 import { type Arrangement, arrange } from './arrange.ts';
-import { type Frontend, frontendsOf } from './frontends.ts';
 import { type Chain, chainsOf, elementsOf, renderBase, renderChain, renderElements, TABLES } from './render.ts';
 
 /** What the kernel holds for one Service. */

@@ -1,7 +1,7 @@
 import type { Family } from '../../servicemap/endpoint.ts';
+import { type Frontend, mapOf, type Policy } from '../frontends.ts';
 import type { FamilyAddresses } from '../mode.ts';
 import type { Arrangement } from './arrange.ts';
-import { type Frontend, mapOf, type Policy } from './frontends.ts';
 
 /** Tables of the two families: nothing else is ever touched. */
 export const TABLES: Readonly<Record<Family, string>> = { 4: 'ip sampan', 6: 'ip6 sampan' };

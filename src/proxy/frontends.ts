@@ -1,5 +1,5 @@
-import type { Endpoint, ServicePort } from '../../servicemap/service-port.ts';
-import type { FamilyAddresses } from '../mode.ts';
+import type { Endpoint, ServicePort } from '../servicemap/service-port.ts';
+import type { FamilyAddresses } from './mode.ts';
 
 /**
  * How packets are treated on their way to an endpoint.

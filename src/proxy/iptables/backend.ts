@@ -1,0 +1,74 @@
+import type { IpFamily, Iptables } from '../../host/iptables.ts';
+import type { Changes, Plan, ProxyAddresses, ProxyBackend, ProxyMode } from '../mode.ts';
+import { adopt, cleanup } from './adopt.ts';
+import { type FamilyPlan, FamilyPlanner } from './plan.ts';
+
+export interface IptablesPlan extends Plan {
+  readonly families: readonly (FamilyPlan & { readonly family: IpFamily })[];
+}
+
+/** The iptables mode, for as many families of addresses as there are. */
+export class IptablesMode implements ProxyMode {
+  readonly #planners: readonly (readonly [IpFamily, FamilyPlanner])[];
+
+  constructor(addresses: ProxyAddresses) {
+    const { ipv6 } = addresses;
+    this.#planners = [[4, new FamilyPlanner(addresses)], ...(ipv6 ? [[6, new FamilyPlanner(ipv6)] as const] : [])];
+  }
+
+  get families(): IpFamily[] {
+    return this.#planners.map(([family]) => family);
+  }
+
+  reset(changes: Changes): IptablesPlan {
+    return this.#join((planner, own) => planner.reset(own), changes);
+  }
+
+  update(changes: Changes): IptablesPlan {
+    return this.#join((planner, own) => planner.update(own), changes);
+  }
+
+  #join(plan: (planner: FamilyPlanner, own: Changes) => FamilyPlan, changes: Changes): IptablesPlan {
+    const families = this.#planners.map(([family, planner]) => ({
+      ...plan(planner, ofFamily(changes, family)),
+      family,
+    }));
+    return {
+      families,
+      commands: families
+        .filter(({ commands }) => commands !== '')
+        .map(({ family, commands }) => (family === 4 ? commands : `# IPv6\n${commands}`))
+        .join(''),
+      conflicts: families.flatMap(({ conflicts }) => conflicts),
+      staleFlows: families.flatMap((one) => one.staleFlows),
+      commit: () => families.forEach(({ commit }) => void commit()),
+    };
+  }
+}
+
+/** Services without a port of the family stay named, for they may have had one. */
+function ofFamily(changes: Changes, family: IpFamily): Changes {
+  return new Map([...changes].map(([key, ports]) => [key, ports.filter((port) => port.family === family)]));
+}
+
+/** Rules as Kubernetes' own proxy makes them, through the iptables programs. */
+export function iptablesBackend(iptables: Iptables, addresses: ProxyAddresses): ProxyBackend {
+  const mode = new IptablesMode(addresses);
+  return {
+    name: 'iptables',
+    mode,
+    async run(plan) {
+      for (const { family, commands, complete } of (plan as IptablesPlan).families) {
+        if (commands === '') continue;
+        await iptables.restore(family, complete ? adopt(commands, await iptables.save(family)) : commands);
+      }
+    },
+    async cleanup() {
+      for (const family of mode.families) {
+        const commands = cleanup(await iptables.save(family));
+        if (commands !== '') await iptables.restore(family, commands);
+      }
+    },
+    close: () => {},
+  };
+}

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+
+/** Chains of one Service port or endpoint, as Kubernetes' own proxy names them. */
+export type ChainKind = 'KUBE-SVC' | 'KUBE-SVL' | 'KUBE-EXT' | 'KUBE-FW' | 'KUBE-SEP';
+
+/** Names of chains that belong to one Service; the kernel's limit for a name is 28 characters. */
+export const OWN_CHAIN = /^KUBE-(?:SVC|SVL|EXT|FW|SEP)-[A-Z2-7]{16}$/;
+
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+const HASH_CHARACTERS = 16;
+
+/** Tools and people find a Service's rules by this name: it is the one that Kubernetes' own proxy would give. */
+export function chainName(kind: ChainKind, ...of: readonly string[]): string {
+  return `${kind}-${base32(createHash('sha256').update(of.join('')).digest()).slice(0, HASH_CHARACTERS)}`;
+}
+
+/** RFC 4648, of the first ten bytes: what a name takes. */
+function base32(bytes: Buffer): string {
+  const bits = bytes.subarray(0, 10).reduce((value, byte) => value * 256n + BigInt(byte), 0n);
+  return Array.from({ length: 16 }, (_, index) => BASE32[Number((bits >> BigInt(5 * (15 - index))) & 31n)]).join('');
+}
+
+export type Table = 'mangle' | 'filter' | 'nat';
+
+/** In the order in which a transaction has them. */
+export const TABLES: readonly Table[] = ['mangle', 'filter', 'nat'];
+
+/** A chain in its table: `nat KUBE-SERVICES`. */
+export type ChainId = `${Table} ${string}`;
+
+/** Chains that rules of all Services share. */
+export const SHARED_CHAINS = [
+  'mangle KUBE-PROXY-FIREWALL',
+  'filter KUBE-SERVICES',
+  'filter KUBE-EXTERNAL-SERVICES',
+  'nat KUBE-SERVICES',
+  'nat KUBE-NODEPORTS',
+] as const satisfies readonly ChainId[];
+
+export type SharedChain = (typeof SHARED_CHAINS)[number];
+
+export function tableOf(id: ChainId): Table {
+  return id.slice(0, id.indexOf(' ')) as Table;
+}
+
+export function nameOf(id: ChainId): string {
+  return id.slice(id.indexOf(' ') + 1);
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import type { UdpFlow } from '../../src/host/conntrack.ts';
+import { listNetns } from '../../src/host/netns.ts';
+import type { BackendOptions } from '../../src/proxy/backends.ts';
+import { type Skips, testContract } from '../../src/proxy/contract.fixture.ts';
+import { contract, type Flow, PORTS, world } from '../../src/proxy/contract.ts';
+import type { ModeName } from '../../src/proxy/mode.ts';
+import { ServiceMap } from '../../src/servicemap/service-map.ts';
+import type { PeerAnswer } from './netns-peer.ts';
+import { ProxyLan } from './proxy-lan.ts';
+
+const TRIES_MAX = 60;
+const DROP_MS = 300;
+/** Longer than any of these connections takes: only a lost packet comes to it. */
+const ANSWER_MS = 5000;
+const SKIPS = { SCTP: 'Node has no SCTP sockets: its rules are followed by the tracer alone' };
+
+export interface ModeTestOptions {
+  readonly mode: ModeName;
+  readonly options?: Omit<BackendOptions, 'addresses'>;
+  /** Programs that must be installed. */
+  readonly programs?: readonly string[];
+  readonly skips?: Skips;
+  /** The address that endpoints on this node see when the node's stands for a client's. */
+  readonly sourceHere?: string;
+}
+
+function whyNot(programs: readonly string[]): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  const missing = ['ip', 'nsenter', ...programs].filter((program) => {
+    try {
+      execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  return missing.length > 0 ? `needs ${missing.join(', ')}` : undefined;
+}
+
+/** The contract with real packets between namespaces, and what else every mode has to do. */
+export function testMode({ mode, options = {}, programs = [], skips = {}, sourceHere }: ModeTestOptions): void {
+  const title = [mode, ...Object.values(options)].join(' ');
+  describe(`proxy mode ${title} with real packets`, { skip: whyNot(programs) ?? false, timeout: 240_000 }, () => {
+    const bench = new ModeBench(`sptest-${process.pid}-${title.replaceAll(' ', '-')}`, sourceHere);
+    before(() => bench.start(mode, options));
+    after(() => bench.stop());
+    testContract((flow) => bench.check(flow), { ...SKIPS, ...skips });
+    it('a client that stays with an endpoint moves on when it is gone, and then stays there', () => bench.moveOn());
+    it('a UDP client moves on when its endpoint is gone', () => bench.forgetUdp());
+    it('cleanup: nothing is left', () => bench.cleanup());
+  });
+}
+
+/** The contract's world with one mode of the proxy in it. */
+export class ModeBench {
+  readonly lan: ProxyLan;
+  readonly #prefix: string;
+  readonly #map = new ServiceMap({ name: world.nodeName });
+  readonly #sourceHere: string;
+
+  /** A pod that is sent to itself, or to its neighbour, sees the node by its address on the link between them. */
+  constructor(prefix: string, sourceHere = '169.254.1.1') {
+    this.#prefix = prefix;
+    this.lan = new ProxyLan(prefix);
+    this.#sourceHere = sourceHere;
+  }
+
+  async start(mode: ModeName, options: Omit<BackendOptions, 'addresses'>): Promise<void> {
+    await this.lan.start();
+    for (const { services, slices } of contract) {
+      for (const service of services) this.#map.setService(service);
+      for (const slice of slices) this.#map.setSlice(slice);
+    }
+    const addresses = { ...world, nodeIps: [world.nodeIp] };
+    await this.lan.peer('node').request({ do: 'open', mode, options: { ...options, addresses } });
+    await this.program('reset');
+  }
+
+  async stop(): Promise<void> {
+    await this.lan.stop();
+    assert.deepEqual(listNetns(this.#prefix), []);
+  }
+
+  /** Brings what changed (or everything) into the node; resolves with UDP flows that lead nowhere now. */
+  async program(how: 'reset' | 'update'): Promise<UdpFlow[]> {
+    const changes = how === 'reset' ? this.#map.snapshot() : this.#map.takeChanges();
+    if (how === 'reset') this.#map.takeChanges();
+    const answer = await this.lan.peer('node').request({ do: how, changes: [...changes] });
+    return JSON.parse((answer as { text: string }).text) as UdpFlow[];
+  }
+
+  #ask({ from, to, port, protocol, expect }: Flow): Promise<PeerAnswer> {
+    const timeoutMs = expect === 'drop' ? DROP_MS : ANSWER_MS;
+    return this.lan.peer(from).request({ do: 'ask', protocol, ip: to, port, timeoutMs });
+  }
+
+  /** Who answered, and whom they saw; asks until all that are expected have been heard. */
+  async hear(flow: Flow, expected: readonly string[]): Promise<string[]> {
+    const heard = new Set<string>();
+    for (let tries = 0; tries < TRIES_MAX && !(tries >= 8 && expected.every((one) => heard.has(one))); tries++) {
+      const answer = await this.#ask(flow);
+      heard.add('text' in answer ? answer.text : JSON.stringify(answer));
+    }
+    return [...heard].sort();
+  }
+
+  async check(flow: Flow): Promise<void> {
+    const { expect } = flow;
+    if (typeof expect === 'string') return assert.deepEqual(await this.#ask(flow), { failed: expect });
+    const clients = { ...world.pods, node: world.nodeIp, 'other-node': world.otherNodeIp, outside: world.outsideIp };
+    const expected = expect.endpoints.map((pod) => {
+      const node = pod === 'pod-c' ? world.nodeIp : this.#sourceHere;
+      return `${world.pods[pod]} ${expect.source === 'client' ? clients[flow.from] : node}`;
+    });
+    const heard = await this.hear(flow, expect.sticky ? ['nobody'] : expected);
+    if (!expect.sticky) return assert.deepEqual(heard, expected.sort());
+    assert.equal(heard.length, 1);
+    assert.ok(expected.includes(heard[0]!), heard[0]);
+  }
+
+  /** A Service of the contract, whose endpoints `only` these pods are from now on. */
+  #served(name: string) {
+    const service = contract.flatMap(({ services }) => services).find(({ metadata }) => metadata.name === name)!;
+    const slice = contract.flatMap(({ slices }) => slices).find(({ metadata }) => metadata.name === `${name}-1`)!;
+    const only = async (...pods: (keyof typeof world.pods)[]) => {
+      const ips: readonly string[] = pods.map((pod) => world.pods[pod]);
+      this.#map.setSlice({ ...slice, endpoints: slice.endpoints!.filter((one) => ips.includes(one.addresses[0]!)) });
+      return this.program('update');
+    };
+    return { to: service.spec!.clusterIPs![0]!, only };
+  }
+
+  async moveOn(): Promise<void> {
+    const { to, only } = this.#served('sticky');
+    const flow: Flow = { from: 'pod-a', to, port: 80, protocol: 'TCP', expect: 'reject' };
+    const own = world.pods['pod-a'];
+    for (const [pods, answer] of [
+      [['pod-b'], `${world.pods['pod-b']} ${own}`],
+      [['pod-c'], `${world.pods['pod-c']} ${own}`],
+      [['pod-b', 'pod-c'], `${world.pods['pod-c']} ${own}`],
+    ] as const) {
+      await only(...pods);
+      assert.deepEqual(await this.hear(flow, ['nobody']), [answer]);
+    }
+  }
+
+  async forgetUdp(): Promise<void> {
+    const { to, only } = this.#served('udp');
+    const own = world.pods['pod-a'];
+    const answer = () =>
+      this.lan
+        .peer('pod-a')
+        .request({ do: 'ask', protocol: 'UDP', ip: to, port: 80, fromPort: 40000, timeoutMs: ANSWER_MS });
+    await only('pod-b');
+    assert.deepEqual(await answer(), { text: `${world.pods['pod-b']} ${own}` });
+    const flows = await only('pod-c');
+    const gone = { frontendIp: to, frontendPort: 80, endpointIp: world.pods['pod-b'], endpointPort: PORTS.UDP };
+    assert.deepEqual(flows, [gone]);
+    // The kernel still sends this client where it sent it before.
+    assert.deepEqual(await answer(), { text: `${world.pods['pod-b']} ${own}` });
+    const forgotten = await this.lan.peer('node').request({ do: 'forget', flows });
+    assert.ok('text' in forgotten && Number(forgotten.text) >= 1);
+    assert.deepEqual(await answer(), { text: `${world.pods['pod-c']} ${own}` });
+  }
+
+  async cleanup(): Promise<void> {
+    await this.lan.peer('node').request({ do: 'cleanup' });
+    assert.doesNotMatch(await this.lan.rules(), /KUBE|sampan/);
+  }
+}
