@@ -38,7 +38,7 @@ export function readySince(pod: Pod): number {
 
 /** Neither finished nor on its way out. */
 export function isPodActive(pod: Pod): boolean {
-  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && !pod.metadata.deletionTimestamp;
+  return !isPodFinished(pod) && !pod.metadata.deletionTimestamp;
 }
 
 /** True when two values say the same, whatever the order of their keys; absent and undefined are alike. */
@@ -93,4 +93,25 @@ export function findCondition<T extends { type: string }>(
   type: string,
 ): T | undefined {
   return conditions?.find((condition) => condition.type === type);
+}
+
+/** Ready for `minReadySeconds`: 0 or less. Infinity while a pod is not ready. In ms. */
+export function availableInMs(pod: Pod, minReadySeconds: number | undefined, now: number): number {
+  if (!isPodReady(pod)) return Infinity;
+  return minReadySeconds ? readySince(pod) + minReadySeconds * 1000 - now : 0;
+}
+
+/** The shortest wait until another pod is available; undefined when none is on its way. In ms. */
+export function nextAvailableIn(
+  pods: readonly Pod[],
+  minReadySeconds: number | undefined,
+  now: number,
+): number | undefined {
+  const waits = pods.map((pod) => availableInMs(pod, minReadySeconds, now)).filter((ms) => ms > 0 && ms < Infinity);
+  return waits.length > 0 ? Math.min(...waits) : undefined;
+}
+
+/** Succeeded or failed: its containers will not run again. */
+export function isPodFinished({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
 }

@@ -8,7 +8,7 @@ import { objectKey, splitKey } from '../client/informer.ts';
 import { PendingWrites } from '../client/pending-writes.ts';
 import { type Controller, type Outcome, startController } from '../client/reconcile.ts';
 import { ByController, claim } from './claim.ts';
-import { controllerOf, ignoreGone, sameContent } from './common.ts';
+import { controllerOf, ignoreGone, isPodFinished, sameContent } from './common.ts';
 import {
   isScaling,
   planRollout,
@@ -142,7 +142,7 @@ class Reconciler {
 
   #running(sets: readonly ReplicaSet[]): number {
     const all = sets.flatMap((set) => this.#pods.owned(set.metadata.uid!));
-    return all.filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed').length;
+    return all.filter((pod) => !isPodFinished(pod)).length;
   }
 
   /** The newest set carries the highest revision, the Deployment's annotations, and `minReadySeconds`; the Deployment, that revision. */

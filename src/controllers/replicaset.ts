@@ -1,15 +1,16 @@
 import { pods } from '../api/kinds/pod.ts';
 import { replicaSets } from '../api/kinds/replicaset.ts';
+import { replicationControllers } from '../api/kinds/replicationcontroller.ts';
 import type { Resource } from '../api/resource.ts';
 import { type LabelSelectorObject, selects } from '../api/selectors.ts';
 import type { Pod, ReplicaSet } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
 import { ByController, claim } from './claim.ts';
-import { controllerOf, ignoreGone, isPodActive, sameContent } from './common.ts';
+import { controllerOf, ignoreGone, isPodActive, nextAvailableIn, sameContent } from './common.ts';
 import type { ControllersOptions } from './options.ts';
 import { inRounds, PodControl, podFromTemplate } from './podcontrol.ts';
-import { nextAvailableMs, replicaSetStatus } from './replicaset/status.ts';
+import { replicaSetStatus } from './replicaset/status.ts';
 import { victims } from './replicaset/victims.ts';
 
 /** Pods that one run creates or deletes at most. */
@@ -26,6 +27,13 @@ interface Replicating {
 /** Keeps as many pods as every ReplicaSet asks for. */
 export function startReplicaSets(options: ControllersOptions): void {
   start(options, { name: 'replicaset', kind: replicaSets, selectorOf: (set) => set.spec?.selector });
+}
+
+/** The same for ReplicationControllers, whose rows differ in their selector alone. */
+export function startReplicationControllers(options: ControllersOptions): void {
+  const kind = replicationControllers as unknown as Resource<ReplicaSet>;
+  const selectorOf = (set: ReplicaSet) => ({ matchLabels: set.spec?.selector as unknown as Record<string, string> });
+  start(options, { name: 'replicationcontroller', kind, selectorOf });
 }
 
 function start(options: ControllersOptions, replicating: Replicating): void {
@@ -93,7 +101,7 @@ class Reconciler {
     const now = clock.now();
     await this.#writeStatus(set, replicaSetStatus(set, { active, mine, now, failure: failure?.message }));
     if (failure) throw failure;
-    const again = settled ? nextAvailableMs(set, active, now) : SETTLE_MS;
+    const again = settled ? nextAvailableIn(active, set.spec?.minReadySeconds, now) : SETTLE_MS;
     return again === undefined ? undefined : { again };
   }
 

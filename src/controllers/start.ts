@@ -11,9 +11,10 @@ import { startNodeIpam } from './nodeipam.ts';
 import { startNodeLifecycle } from './nodelifecycle.ts';
 import type { ControllersOptions } from './options.ts';
 import { startPodGc } from './podgc.ts';
-import { startReplicaSets } from './replicaset.ts';
+import { startReplicaSets, startReplicationControllers } from './replicaset.ts';
 import { startRootCa } from './rootca.ts';
 import { startServiceAccounts } from './serviceaccount.ts';
+import { startStatefulSets } from './statefulset.ts';
 
 /** Every controller of the cluster. */
 const controllers: readonly ((options: ControllersOptions) => void)[] = [
@@ -23,6 +24,8 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startClusterDns,
   startDeployments,
   startReplicaSets,
+  startReplicationControllers,
+  startStatefulSets,
   startEndpointSlices,
   startEndpoints,
   startNamespaces,

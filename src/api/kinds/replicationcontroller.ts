@@ -1,6 +1,7 @@
 import { ageColumn, column, labelsText, nameColumn, wide } from '../columns.ts';
 import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
+import { validateWorkload, type WorkloadSpec } from '../pod/template.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { ReplicationController } from '../types.ts';
 
@@ -40,6 +41,8 @@ export const replicationControllers: Resource<ReplicationController> = {
   prepareForCreate(controller) {
     controller.status = { replicas: 0 };
   },
+  validate: ({ spec }) =>
+    validateWorkload(spec && ({ ...spec, selector: { matchLabels: spec.selector } } as WorkloadSpec)),
 };
 
 function isEmpty(map: Record<string, string> | undefined): boolean {

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ageColumn, column, nameColumn } from '../columns.ts';
+import { forbidden } from '../field-error.ts';
 import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
-import { validateWorkload, validateWorkloadUpdate } from '../pod/template.ts';
+import { validateWorkload } from '../pod/template.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { StatefulSet } from '../types.ts';
 
@@ -51,5 +53,22 @@ export const statefulSets: Resource<StatefulSet> = {
     set.status = { replicas: 0, availableReplicas: 0 };
   },
   validate: ({ spec }) => validateWorkload(spec),
-  validateUpdate: (set, old) => validateWorkloadUpdate(set.spec, old.spec),
+  validateUpdate: (set, old) => (isDeepStrictEqual(fixedPart(set), fixedPart(old)) ? [] : [forbidden('spec', MUTABLE)]),
 };
+
+const MUTABLE =
+  "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+
+function fixedPart({ spec }: StatefulSet): object {
+  const {
+    replicas: _replicas,
+    ordinals: _ordinals,
+    template: _template,
+    updateStrategy: _updateStrategy,
+    revisionHistoryLimit: _revisionHistoryLimit,
+    persistentVolumeClaimRetentionPolicy: _retention,
+    minReadySeconds: _minReadySeconds,
+    ...fixed
+  } = spec!;
+  return fixed;
+}

@@ -8,7 +8,6 @@ import type { KubeObject } from '../../api/types.ts';
 export function scaleOf(resource: Resource, object: KubeObject): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const paths = resource.scale!;
-  const selector = read(object, paths.selector) as LabelSelectorObject | undefined;
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
@@ -16,9 +15,18 @@ export function scaleOf(resource: Resource, object: KubeObject): KubeObject {
     spec: { replicas: (read(object, paths.specReplicas) as number | undefined) ?? 0 },
     status: {
       replicas: (read(object, paths.statusReplicas) as number | undefined) ?? 0,
-      selector: formatLabelSelector(selector),
+      selector: selectorText(read(object, paths.selector)),
     },
   } as KubeObject;
+}
+
+/** A ReplicationController's selector is a plain map of labels. */
+function selectorText(selector: unknown): string {
+  const values = Object.values((selector ?? {}) as object);
+  const isMap = values.length > 0 && values.every((value) => typeof value === 'string');
+  return formatLabelSelector(
+    isMap ? { matchLabels: selector as Record<string, string> } : (selector as LabelSelectorObject),
+  );
 }
 
 /** The object with the replicas of a wanted Scale. Throws Invalid. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { deployments } from '../../api/kinds/deployment.ts';
 import type { Deployment, New, ReplicaSet } from '../../api/types.ts';
 import { controllerRef, sameContent } from '../common.ts';
+import { stableHash } from '../hash.ts';
 
 export const HASH_LABEL = 'pod-template-hash';
 export const REVISION = 'deployment.kubernetes.io/revision';
@@ -21,22 +21,11 @@ const NOT_COPIED = [
   'deprecated.deployment.rollback.to',
 ];
 
-const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
-
 type Template = NonNullable<ReplicaSet['spec']>['template'];
 
-/** Ten characters that stay the same as long as the template does; a collision count makes others. */
+/** Stays the same as long as the template does; a collision count makes another. */
 export function templateHash({ spec, status }: Deployment): string {
-  const text = JSON.stringify([sorted(spec!.template), ...(status?.collisionCount ? [status.collisionCount] : [])]);
-  const digest = createHash('sha256').update(text).digest();
-  return [...digest.subarray(0, 10)].map((byte) => ALPHABET[byte % ALPHABET.length]).join('');
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+  return stableHash(spec!.template, status?.collisionCount);
 }
 
 /** The oldest ReplicaSet that has the Deployment's template. */

@@ -4,7 +4,8 @@ import { pods } from '../../api/kinds/pod.ts';
 import { replicaSets } from '../../api/kinds/replicaset.ts';
 import type { Pod, ReplicaSet } from '../../api/types.ts';
 import { startTestCluster, type TestCluster } from '../../testing/cluster.ts';
-import { nextAvailableMs, replicaSetStatus } from './status.ts';
+import { nextAvailableIn } from '../common.ts';
+import { replicaSetStatus } from './status.ts';
 import { victims } from './victims.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -79,7 +80,7 @@ test('replicaSetStatus() counts the ready and the available', () => {
   const active = [pod('1'), pod('2', { readyAt: -5 }), pod('3', { readyAt: -50 })];
   const counts = (minReadySeconds: number) => {
     const { readyReplicas, availableReplicas } = replicaSetStatus(set({ minReadySeconds }), { active, now: NOW });
-    return [readyReplicas, availableReplicas ?? 0, nextAvailableMs(set({ minReadySeconds }), active, NOW)];
+    return [readyReplicas, availableReplicas ?? 0, nextAvailableIn(active, minReadySeconds, NOW)];
   };
   assert.deepEqual(counts(0), [2, 2, undefined]);
   assert.deepEqual(counts(20), [2, 1, 15_000]);

@@ -1,6 +1,6 @@
 import type { Pod, ReplicaSet } from '../../api/types.ts';
 import { timestamp } from '../../lib/clock.ts';
-import { isPodReady, omitZero, readySince } from '../common.ts';
+import { availableInMs, isPodFinished, isPodReady, omitZero } from '../common.ts';
 
 type Status = NonNullable<ReplicaSet['status']>;
 type Condition = NonNullable<Status['conditions']>[number];
@@ -20,33 +20,18 @@ export function replicaSetStatus(set: ReplicaSet, { active, mine = active, now, 
   const labels = Object.entries(set.spec?.template?.metadata?.labels ?? {});
   const labelled = active.filter((pod) => labels.every(([key, value]) => pod.metadata.labels?.[key] === value));
   const conditions = conditionsOf(set, { now, failure, missing: (set.spec?.replicas ?? 1) > active.length });
-  const terminating = mine.filter(({ metadata, status }) => {
-    return metadata.deletionTimestamp && status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
-  });
+  const terminating = mine.filter((pod) => pod.metadata.deletionTimestamp && !isPodFinished(pod));
   return {
     replicas: active.length,
     ...omitZero({
       fullyLabeledReplicas: labelled.length,
       readyReplicas: active.filter(isPodReady).length,
-      availableReplicas: active.filter((pod) => availableInMs(set, pod, now) <= 0).length,
+      availableReplicas: active.filter((pod) => availableInMs(pod, set.spec?.minReadySeconds, now) <= 0).length,
       terminatingReplicas: terminating.length,
     }),
     observedGeneration: set.metadata.generation,
     ...(conditions.length > 0 ? { conditions } : {}),
   };
-}
-
-/** How long until the next of the pods is available that are ready but not yet for `minReadySeconds`. */
-export function nextAvailableMs(set: ReplicaSet, active: readonly Pod[], now: number): number | undefined {
-  const waits = active.map((pod) => availableInMs(set, pod, now)).filter((ms) => ms > 0 && ms < Infinity);
-  return waits.length > 0 ? Math.min(...waits) : undefined;
-}
-
-/** Infinity while a pod is not ready; 0 or less once it is available. */
-function availableInMs(set: ReplicaSet, pod: Pod, now: number): number {
-  if (!isPodReady(pod)) return Infinity;
-  const minReadyMs = (set.spec?.minReadySeconds ?? 0) * 1000;
-  return minReadyMs === 0 ? 0 : readySince(pod) + minReadyMs - now;
 }
 
 interface Failure {
