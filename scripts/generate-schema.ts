@@ -9,6 +9,7 @@ interface FactField {
   type: string;
   inline?: boolean;
   pointer?: boolean;
+  omitempty?: boolean;
   default?: unknown;
   mapType?: string;
   structType?: string;
@@ -85,12 +86,12 @@ function entry(field: FactField): unknown {
   };
 }
 
-/** What server-side apply asks besides: which maps and structs are one piece, and which structs are always there. */
-function ownership({ mapType, structType, pointer }: FactField, type: string): object {
+/** What server-side apply asks besides: which maps and structs are one piece, and what is always there. */
+function ownership({ mapType, structType, pointer, omitempty }: FactField, type: string): object {
   const item = facts.types[type.replace(/^(\[\]|map\[string\])/, '')];
   const struct = item?.kind === 'struct';
   const whole = struct && (structType ?? item.structType) === 'atomic';
-  const embedded = struct && !pointer && !/^(\[\]|map\[)/.test(type);
+  const embedded = /^(\[\]|map\[)/.test(type) ? !omitempty : struct && !pointer;
   return {
     mapType: mapType === 'atomic' ? mapType : undefined,
     structType: whole ? 'atomic' : undefined,

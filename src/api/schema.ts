@@ -17,7 +17,7 @@ export interface FieldSchema {
   readonly mapType: 'atomic' | undefined;
   /** Its objects (the items of lists and maps) are owned as one piece each. */
   readonly structType: 'atomic' | undefined;
-  /** A struct that is always there in the typed form, if only as `{}`. */
+  /** A struct, list or map that is always there in the typed form, if only empty. */
   readonly embedded: boolean;
   /** What the field is when it is left out (`+default` of the API types), scalars only. */
   readonly default: string | number | boolean | undefined;

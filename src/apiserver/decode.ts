@@ -4,6 +4,7 @@ import { isObject } from '../api/patch/merge.ts';
 import { apiVersion, type Resource } from '../api/resource.ts';
 import { checkFields, typeNameOf } from '../api/schema.ts';
 import type { KubeObject } from '../api/types.ts';
+import { prune } from './prune.ts';
 import type { ApiRequest } from './request.ts';
 
 /** Turns bodies of other media types into objects: protobuf. */
@@ -59,11 +60,17 @@ export function decodeObject(body: unknown, resource: Resource, fieldValidation:
     kind: resource.kind,
     metadata: { ...(body['metadata'] ?? {}) },
   } as KubeObject;
-  return { object, warnings: checkObject(object, resource, fieldValidation) };
+  return settle(object, resource, fieldValidation);
+}
+
+/** An object as its kind's typed decoder would read it. Throws BadRequest as {@link checkObject} does. */
+export function settle(object: KubeObject, resource: Resource, fieldValidation: string | null): Decoded {
+  const warnings = checkObject(object, resource, fieldValidation);
+  return { object: prune(object, typeNameOf(resource)), warnings };
 }
 
 /** Throws BadRequest for wrong types, and for unknown fields when strict; answers warnings otherwise. */
-export function checkObject(object: KubeObject, resource: Resource, fieldValidation: string | null): string[] {
+function checkObject(object: KubeObject, resource: Resource, fieldValidation: string | null): string[] {
   const { unknown, wrongTypes } = checkFields(typeNameOf(resource), object);
   if (wrongTypes.length > 0) {
     throw badRequest(

@@ -1,25 +1,31 @@
-import { parse as parseYaml } from 'yaml';
 import { ApiError, badRequest, notFound } from '../api/errors.ts';
-import { jsonPatch } from '../api/patch/json.ts';
-import { isObject, mergePatch } from '../api/patch/merge.ts';
-import { strategicMergePatch } from '../api/patch/strategic.ts';
+import { isObject } from '../api/patch/merge.ts';
+import { apiVersion } from '../api/resource.ts';
 import { typeNameOf } from '../api/schema.ts';
 import type { KubeObject } from '../api/types.ts';
+import { timestamp } from '../lib/clock.ts';
 import type { AdmissionContext } from './admission.ts';
+import type { Writer } from './apply/managers.ts';
+import { ownedAfterUpdate, type State, type Tracking, unwritable } from './apply/ownership.ts';
+import { APPLY_PATCH, isForced, managerOf, readConfig, type WriteKind } from './apply/request.ts';
+import { structureOf } from './apply/structure.ts';
 import type { VerbContext } from './context.ts';
-import { checkObject, decodeObject, mediaType, parseText, readBody } from './decode.ts';
+import { fromStored, storedTarget, toStored } from './conversion.ts';
+import { decodeObject, mediaType, readBody, settle } from './decode.ts';
 import { type Negotiated, negotiate, renderObject } from './negotiate.ts';
 import { keyOf, objectAs, objectOf, textAs } from './objects.ts';
 import { type ApiServerOptions, isWatch } from './options.ts';
+import { readPatch, readReplacement } from './patch-body.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import { json, yaml } from './respond.ts';
 import type { Target } from './route.ts';
 import { bindPod, finalizeNamespace, SUBRESOURCE_VERBS } from './subresources.ts';
+import { applyObject } from './verbs/apply.ts';
 import { type DeleteOptions, deleteObject } from './verbs/delete.ts';
 import { getObject, listObjects, renderList } from './verbs/read.ts';
 import { scaleOf, withScale } from './verbs/scale.ts';
 import { watchObjects } from './verbs/watch.ts';
-import { createObject, type UpdateScope, updateObject } from './verbs/write.ts';
+import { createObject, type UpdateScope, updateObject, type WriteOptions } from './verbs/write.ts';
 
 interface Call {
   readonly request: ApiRequest;
@@ -134,7 +140,7 @@ export class ResourceHandler {
       this.#context,
       storedTarget(target),
       toStored(target, object),
-      this.#writeOptions(call),
+      this.#writeOptions(call, 'CreateOptions'),
     );
     return this.#answer(201, created, call, [...warnings, ...(target.resource.warnings?.(created) ?? [])]);
   }
@@ -143,7 +149,7 @@ export class ResourceHandler {
     const { request, target } = call;
     const body = await readBody(request, this.#options.decoders ?? {});
     const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
-    const options = { ...this.#writeOptions(call), scope };
+    const options = { ...this.#writeOptions(call, 'UpdateOptions'), scope };
     const updated = await updateObject(
       this.#context,
       storedTarget(target),
@@ -155,25 +161,39 @@ export class ResourceHandler {
 
   async #patch(call: Call, scope: UpdateScope): Promise<ApiResponse> {
     const { request, target } = call;
+    if (mediaType(request.headers['content-type']) === APPLY_PATCH) return this.#apply(call, scope);
     const apply = await readPatch(request, typeNameOf(target.resource));
     const warnings: string[] = [];
     const change = (current: KubeObject) => {
       const patched = apply(fromStored(target, current)) as KubeObject;
-      warnings.splice(
-        0,
-        warnings.length,
-        ...checkObject(patched, target.resource, request.query.get('fieldValidation')),
-      );
+      const settled = settle(patched, target.resource, request.query.get('fieldValidation'));
+      warnings.splice(0, warnings.length, ...settled.warnings);
       // Only a version that the patch itself names is a precondition.
-      if (patched.metadata.resourceVersion === current.metadata.resourceVersion)
-        delete patched.metadata.resourceVersion;
-      return toStored(target, patched);
+      if (settled.object.metadata.resourceVersion === current.metadata.resourceVersion)
+        delete settled.object.metadata.resourceVersion;
+      return toStored(target, settled.object);
     };
-    const updated = await updateObject(this.#context, storedTarget(target), change, {
-      ...this.#writeOptions(call),
-      scope,
-    });
+    const options = { ...this.#writeOptions(call, 'PatchOptions'), scope };
+    const updated = await updateObject(this.#context, storedTarget(target), change, options);
     return this.#answer(200, updated, call, warnings);
+  }
+
+  async #apply(call: Call, scope: UpdateScope): Promise<ApiResponse> {
+    const { request, target } = call;
+    const { resource } = target;
+    const { dryRun, user, warn } = this.#writeOptions(call);
+    const manager = managerOf(request, 'PatchOptions', true);
+    const application = {
+      config: await readConfig(request, target),
+      force: isForced(request.query),
+      ...this.#tracking(call, { manager, operation: 'Apply' }),
+    };
+    const { object, created } = await applyObject(this.#context, target, {
+      ...{ dryRun, user, warn, scope, application },
+      finish: (merged) => settle(merged, resource, 'Ignore').object,
+      mayCreate: () => this.#options.authorize?.(user, { ...attributesOf(target), verb: 'create' }),
+    });
+    return this.#answer(created ? 201 : 200, object, call);
   }
 
   async #delete(call: Call): Promise<ApiResponse> {
@@ -234,7 +254,8 @@ export class ResourceHandler {
       const shown = fromStored(target, current);
       return toStored(target, withScale(target.resource, shown, apply(scaleOf(target.resource, shown))));
     };
-    const options = { ...this.#writeOptions(call), scope: 'main' as const };
+    const kind = request.method === 'PUT' ? 'UpdateOptions' : 'PatchOptions';
+    const options = { ...this.#writeOptions(call, kind), scope: 'main' as const };
     const updated = await updateObject(this.#context, storedTarget(target), change, options);
     return this.#encode(200, scaleOf(target.resource, fromStored(target, updated)), call.negotiated);
   }
@@ -261,12 +282,26 @@ export class ResourceHandler {
     return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   }
 
-  #writeOptions({ request, warnings }: Call): AdmissionContext {
-    const dryRun = request.query.get('dryRun');
+  /** `kind`: whose options the query holds; without, nobody comes to own what is written. */
+  #writeOptions(call: Call, kind?: WriteKind): WriteOptions {
+    const dryRun = call.request.query.get('dryRun');
     if (dryRun !== null && dryRun !== 'All') {
       throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`);
     }
-    return { dryRun: dryRun === 'All', ...admittedFor({ request, warnings }) };
+    const options = { dryRun: dryRun === 'All', ...admittedFor(call) };
+    if (!kind) return options;
+    const tracking = this.#tracking(call, { manager: managerOf(call.request, kind), operation: 'Update' });
+    return { ...options, own: (before, after) => ownedAs(call.target, before, after, tracking) };
+  }
+
+  #tracking({ target }: Call, by: Pick<Writer, 'manager' | 'operation'>): Tracking {
+    const { resource, subresource } = target;
+    const time = timestamp(this.#context.clock.now());
+    return {
+      structure: structureOf(resource),
+      writer: { ...by, apiVersion: apiVersion(resource), subresource, time },
+      ignored: unwritable(resource, subresource),
+    };
   }
 
   #answer(
@@ -297,6 +332,12 @@ export class ResourceHandler {
   }
 }
 
+/** Ownership after an update, in the version of the request. */
+function ownedAs(target: Target, before: State, after: KubeObject, tracking: Tracking): unknown[] | undefined {
+  const shown = before.metadata ? fromStored(target, before as KubeObject) : before;
+  return ownedAfterUpdate(shown, fromStored(target, after), tracking);
+}
+
 function admittedFor({
   request: { user },
   warnings,
@@ -304,47 +345,8 @@ function admittedFor({
   return { user, warn: (text) => warnings.push(text) };
 }
 
-/** Where the store keeps what the request names, under the rules of its stored version. */
-function storedTarget(target: Target): Target {
-  const { conversion } = target.resource;
-  return conversion ? { ...target, resource: conversion.stored } : target;
-}
-
-function toStored({ resource }: Target, object: KubeObject): KubeObject {
-  return resource.conversion?.toStored(object) ?? object;
-}
-
-function fromStored({ resource }: Target, object: KubeObject): KubeObject {
-  return resource.conversion?.fromStored(object) ?? object;
-}
-
-type Change = (current: object) => object;
-
-async function readReplacement(request: ApiRequest, options: ApiServerOptions): Promise<Change> {
-  const body = await readBody(request, options.decoders ?? {});
-  if (!isObject(body)) throw badRequest('the body must be a JSON object');
-  return () => body;
-}
-
-const PATCH_TYPES = [
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-];
-
-async function readPatch(request: ApiRequest, typeName: string): Promise<Change> {
-  const type = mediaType(request.headers['content-type']);
-  if (!PATCH_TYPES.includes(type)) {
-    const message = `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`;
-    throw new ApiError('UnsupportedMediaType', message);
-  }
-  const patch = parseText(await request.body(), (text) =>
-    text.trimStart().startsWith('{') || text.trimStart().startsWith('[') ? JSON.parse(text) : parseYaml(text),
-  );
-  if (type === PATCH_TYPES[0]) return (current) => jsonPatch(current, patch);
-  if (!isObject(patch)) throw badRequest('the patch must be a JSON object');
-  if (type === PATCH_TYPES[1]) return (current) => mergePatch(current, patch) as object;
-  return (current) => strategicMergePatch(current, patch, typeName);
+function attributesOf({ resource, subresource, namespace, name }: Target) {
+  return { group: resource.group, resource: resource.plural, subresource, namespace, name };
 }
 
 function methodNotAllowed(): ApiError {

@@ -7,11 +7,15 @@ import { timestamp } from '../../lib/clock.ts';
 import { type KeyValue, MismatchError } from '../../store/store.ts';
 import type { Admission, AdmissionContext } from '../admission.ts';
 import { mutate, stepsOf, validateByPlugins } from '../admit.ts';
+import type { State } from '../apply/ownership.ts';
 import type { VerbContext } from '../context.ts';
 import { keyOf, objectOf, putObject } from '../objects.ts';
 import type { Target } from '../route.ts';
 
-export interface WriteOptions extends AdmissionContext {}
+export interface WriteOptions extends AdmissionContext {
+  /** `metadata.managedFields` after the write, before admission: from the old state and the wanted one, defaulted. */
+  readonly own?: (before: State, after: KubeObject) => unknown[] | undefined;
+}
 
 const GENERATE_NAME_TRIES = 8;
 const UPDATE_TRIES = 30;
@@ -89,6 +93,7 @@ async function insert(
 ): Promise<KubeObject> {
   const { resource } = target;
   resource.setDefaults?.(sent);
+  setOwned(sent, {}, options);
   const mutated = await mutate(context, { operation: 'CREATE', target, object: sent }, options);
   if (mutated) resource.setDefaults?.(mutated);
   const object = mutated ?? sent;
@@ -110,6 +115,13 @@ async function insert(
     else step.committed?.(object, undefined);
   }
   return object;
+}
+
+function setOwned(object: KubeObject, before: State, { own }: WriteOptions): void {
+  if (!own) return;
+  const managedFields = own(before, object);
+  if (managedFields) object.metadata.managedFields = managedFields;
+  else delete object.metadata.managedFields;
 }
 
 /** Runs admission steps in order; when one refuses, `undo` is theirs to do. */
@@ -221,6 +233,7 @@ async function mutateUpdate(context: VerbContext, at: Replacement, options: Upda
   const object = scoped(at, options.scope);
   if (options.scope === 'internal') return object;
   target.resource.setDefaults?.(object);
+  setOwned(object, old, options);
   const mutated = await mutate(context, { operation: 'UPDATE', target, object, old }, options);
   if (!mutated) return object;
   const kept = scoped({ ...at, wanted: mutated }, options.scope);
