@@ -39,11 +39,11 @@ export class Walk {
 
   /** Runs all commands of a step, one after the other. */
   async step(step: Step, observer: WalkObserver = {}): Promise<Shown[]> {
-    const places = step.on === 'nodes' ? this.#options.plan.nodes : [undefined];
     const shown: Shown[] = [];
     for (const captures of expand(step, this.#captures)) {
-      for (const node of places) {
-        const place = { at: node?.name ?? '', netns: node?.netns, command: fill(step.run, captures) };
+      const places = placesOf(this.#options.plan, step.on && fill(step.on, captures));
+      for (const at of places) {
+        const place = { ...at, command: fill(step.run, captures) };
         observer.begins?.(place);
         const one = await this.#until({ step, place, captures });
         observer.ended?.(one);
@@ -91,6 +91,15 @@ export class Walk {
 export interface WalkObserver {
   readonly begins?: (command: Pick<Shown, 'at' | 'command'>) => void;
   readonly ended?: (shown: Shown) => void;
+}
+
+/** Where a step's command runs. Throws for a place that the cluster does not have. */
+function placesOf({ nodes, lan }: ClusterPlan, on: string | undefined): Omit<Place, 'command'>[] {
+  if (on === undefined) return [{ at: '', netns: undefined }];
+  if (on === 'outside') return [{ at: on, netns: lan.netns }];
+  const found = nodes.filter(({ name }) => on === 'nodes' || on === name);
+  if (found.length === 0) throw new Error(`walkthrough: the cluster has no node ${JSON.stringify(on)}`);
+  return found.map(({ name, netns }) => ({ at: name, netns }));
 }
 
 interface Place {

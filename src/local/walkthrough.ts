@@ -19,8 +19,11 @@ export interface Step {
   readonly say?: string;
   /** A line for the shell. */
   readonly run: string;
-  /** `nodes`: run in the network namespace of every node. */
-  readonly on?: 'nodes';
+  /**
+   * `nodes`: run in the network namespace of every node; a node's name: of that node; `outside`: as a host on the nodes'
+   * network that is no node.
+   */
+  readonly on?: string;
   /** Run once for each value captured under this name. */
   readonly each?: string;
   /** What is typed at a terminal, and what is waited for before. */

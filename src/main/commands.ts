@@ -8,6 +8,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'demo',
     summary: 'Set up this machine, start a cluster and walk through "Connecting Applications with Services"',
+    operands: '[WALKTHROUGH]',
     flags: {
       name,
       nodes: { type: 'string', value: 'N', about: 'Number of nodes (default: 3)' },

@@ -64,24 +64,52 @@ const NGINX_DEFAULT_SITE = `server {
 }
 `;
 
-const nginx: ImageSpec = {
-  names: ['docker.io/library/nginx:latest', 'docker.io/bprashanth/nginxhttps:1.0'],
-  packages: ['nginx-light', 'busybox-static'],
-  files: {
-    ...BASE,
-    ...applets(APPLETS),
-    '/etc/nginx/conf.d/default.conf': { text: NGINX_DEFAULT_SITE },
-    '/var/log/nginx': { directory: true },
-    '/var/log/nginx/access.log': { link: '/dev/stdout' },
-    '/var/log/nginx/error.log': { link: '/dev/stderr' },
-    '/run': { directory: true },
-    '/var/lib/nginx': { directory: true },
-  },
-  env: { PATH },
-  cmd: ['nginx', '-g', 'daemon off;'],
-  exposedPorts: ['80/tcp'],
-  stopSignal: 'SIGQUIT',
-};
+/** Debian's nginx in the foreground, with its logs on the container's output. */
+function nginxWith({ names, site, ports }: { names: string[]; site: string; ports: string[] }): ImageSpec {
+  return {
+    names,
+    packages: ['nginx-light', 'busybox-static'],
+    files: {
+      ...BASE,
+      ...applets(APPLETS),
+      '/etc/nginx/conf.d/default.conf': { text: site },
+      '/var/log/nginx': { directory: true },
+      '/var/log/nginx/access.log': { link: '/dev/stdout' },
+      '/var/log/nginx/error.log': { link: '/dev/stderr' },
+      '/run': { directory: true },
+      '/var/lib/nginx': { directory: true },
+    },
+    env: { PATH },
+    cmd: ['nginx', '-g', 'daemon off;'],
+    exposedPorts: ports,
+    stopSignal: 'SIGQUIT',
+  };
+}
+
+const nginx = nginxWith({
+  names: ['docker.io/library/nginx:latest', 'docker.io/library/nginx:stable', 'docker.io/bprashanth/nginxhttps:1.0'],
+  site: NGINX_DEFAULT_SITE,
+  ports: ['80/tcp'],
+});
+
+/** Says which pod answers, at both ports of the book's example. */
+const kubia = nginxWith({
+  names: ['docker.io/luksa/kubia:latest'],
+  site: namesItself({ ports: [8080, 8443], text: "You've hit $hostname" }),
+  ports: ['8080/tcp', '8443/tcp'],
+});
+
+/** Says its host name and nothing else. */
+const serveHostname = nginxWith({
+  names: ['registry.k8s.io/serve_hostname:v1.4'],
+  site: namesItself({ ports: [9376, 9377], text: '$hostname' }),
+  ports: ['9376/tcp', '9377/tcp'],
+});
+
+function namesItself({ ports, text }: { ports: readonly number[]; text: string }): string {
+  const listen = ports.map((port) => `    listen ${port};\n`).join('');
+  return `server {\n${listen}    default_type text/plain;\n    return 200 "${text}\\n";\n}\n`;
+}
 
 const curl: ImageSpec = {
   names: ['docker.io/radial/busyboxplus:curl'],
@@ -97,4 +125,4 @@ const curl: ImageSpec = {
 };
 
 /** The images of the examples; the first is the one that every pod needs. */
-export const imageCatalog: readonly ImageSpec[] = [pause, busybox, nginx, curl];
+export const imageCatalog: readonly ImageSpec[] = [pause, busybox, nginx, curl, kubia, serveHostname];
