@@ -110,7 +110,7 @@ export class ResourceHandler {
   async #subresource(call: Call): Promise<ApiResponse> {
     const { request, target } = call;
     const { resource, subresource } = target;
-    if (subresource === 'status' && resource.status) {
+    if (isStatusLike(target)) {
       if (request.method === 'GET') return this.#get(call);
       if (request.method === 'PUT') return this.#put(call, 'status');
       if (request.method === 'PATCH') return this.#patch(call, 'status');
@@ -348,6 +348,16 @@ function admittedFor({
 function attributesOf({ resource, subresource, namespace, name }: Target) {
   return { group: resource.group, resource: resource.plural, subresource, namespace, name };
 }
+
+/** `approval` of a CertificateSigningRequest is a part of its status, with rights of its own. */
+function isStatusLike({ resource, subresource }: Target): boolean {
+  return (
+    resource.status &&
+    (subresource === 'status' || (resource.kind === KIND_WITH_APPROVAL && subresource === 'approval'))
+  );
+}
+
+const KIND_WITH_APPROVAL = 'CertificateSigningRequest';
 
 function methodNotAllowed(): ApiError {
   return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');

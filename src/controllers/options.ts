@@ -22,4 +22,23 @@ export interface ControllersOptions {
   /** ClusterIPs of the Services `default/kubernetes` and `kube-system/kube-dns`. */
   kubernetesIp: string;
   dnsServiceIp: string;
+  certificates: CertificateSigner;
+}
+
+/** The cluster's CA, for requests in PEM (PKCS #10). */
+export interface CertificateSigner {
+  /** Throws when the request is malformed. */
+  read(request: string): RequestedCertificate;
+  /** The certificate in PEM; `usages` in the words of `certificates.k8s.io`. */
+  sign(request: string, options: { usages: readonly string[]; validityMs: number }): string;
+}
+
+/** What a certificate request asks for. */
+export interface RequestedCertificate {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+  readonly emailAddresses: readonly string[];
+  readonly uris: readonly string[];
 }

@@ -1,4 +1,5 @@
 import { bootstrap } from './bootstrap.ts';
+import { startCertificateSigning } from './certificatesigning.ts';
 import { startClusterDns } from './clusterdns.ts';
 import { startClusterRoleAggregation } from './clusterroleaggregation.ts';
 import { startDeployments } from './deployment.ts';
@@ -33,6 +34,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startNodeLifecycle,
   startPodGc,
   startEventTtl,
+  startCertificateSigning,
   startClusterRoleAggregation,
 ];
 

@@ -30,6 +30,8 @@ import { untilAborted } from '../lib/abort.ts';
 import { type Cidr, cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
 import { startLoadBalancer } from '../loadbalancer/controller.ts';
 import { parsePool } from '../loadbalancer/pool.ts';
+import { loadAuthority } from '../pki/authority.ts';
+import { createRequestSigner } from '../pki/signing-request.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openLmdbStore } from '../store/lmdb.ts';
 import type { Store } from '../store/store.ts';
@@ -152,6 +154,9 @@ async function startLoops(config: ServerConfig, context: ProgramContext, server:
     apiServer: { address: config.advertiseAddress, port: config.advertisePort },
     kubernetesIp: formatIp(cidrAddress(cidr(config.serviceCidr), 1)),
     dnsServiceIp: config.dnsServiceIp,
+    certificates: createRequestSigner(
+      loadAuthority({ certPem: pem(config.pki.caFile), keyPem: pem(config.pki.caKeyFile) }, clock),
+    ),
   });
   followRoutes({ ...shared, routes: realRoutes });
   startLoadBalancer({ ...shared, recorder: recorder('service-controller'), pool: parsePool(config.loadBalancerPool) });

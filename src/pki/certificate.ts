@@ -80,8 +80,13 @@ export function subjectOf(der: Uint8Array): Name {
 }
 
 /** CN and Os of a DER certificate, read from its ASN.1: no text form whose separators a name could contain. */
-export function readSubject(der: Uint8Array): Subject {
-  const attributes = Array.from(subjectOf(der), (relative) => Array.from(relative)).flat();
+export function readSubject(der: Uint8Array): Required<Subject> {
+  return readName(subjectOf(der));
+}
+
+/** CN and Os of a distinguished name. */
+export function readName(name: Name): Required<Subject> {
+  const attributes = Array.from(name, (relative) => Array.from(relative)).flat();
   const valuesOf = (type: string) => attributes.filter((entry) => entry.type === type).map((entry) => `${entry.value}`);
   return { commonName: valuesOf(COMMON_NAME).at(-1) ?? '', organizations: valuesOf(ORGANIZATION) };
 }
@@ -118,6 +123,27 @@ export function subjectAlternativeName(dnsNames: readonly string[], ipAddresses:
   const names = dnsNames.map((dNSName) => new GeneralName({ dNSName }));
   const addresses = ipAddresses.map((iPAddress) => new GeneralName({ iPAddress }));
   return extension(id_ce_subjectAltName, new SubjectAlternativeName([...names, ...addresses]));
+}
+
+/** Names of all kinds that Kubernetes knows. */
+export function alternativeNames(names: {
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+  readonly emailAddresses: readonly string[];
+  readonly uris: readonly string[];
+}): Extension {
+  const all = [
+    ...names.dnsNames.map((dNSName) => new GeneralName({ dNSName })),
+    ...names.ipAddresses.map((iPAddress) => new GeneralName({ iPAddress })),
+    ...names.emailAddresses.map((rfc822Name) => new GeneralName({ rfc822Name })),
+    ...names.uris.map((uniformResourceIdentifier) => new GeneralName({ uniformResourceIdentifier })),
+  ];
+  return extension(id_ce_subjectAltName, new SubjectAlternativeName(all));
+}
+
+/** The bits of a public key, without its algorithm. */
+export function publicKeyBits(key: KeyObject): Buffer {
+  return Buffer.from(publicKeyInfo(key).subjectPublicKey);
 }
 
 export function pem(label: string, der: Buffer): string {

@@ -9,6 +9,8 @@ import { createClient } from '../client/kube-client.ts';
 import { startControllers } from '../controllers/start.ts';
 import { type Clock, systemClock, timestamp } from '../lib/clock.ts';
 import { silentLogger } from '../lib/log.ts';
+import { createAuthority } from '../pki/authority.ts';
+import { createRequestSigner } from '../pki/signing-request.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { createRandom, startTestServer, type TestServer } from './server.ts';
 
@@ -42,6 +44,7 @@ export async function startTestCluster(options: { clock?: Clock; runPods?: boole
     apiServer: { address: '10.89.0.1', port: 6443 },
     kubernetesIp: '10.96.0.1',
     dnsServiceIp: '10.96.0.10',
+    certificates: createRequestSigner(createAuthority({ commonName: 'kubernetes', clock })),
   });
   startScheduler({ ...shared, informers, recorder });
   if (runPods) playAgent({ client, informers, clock });

@@ -15,6 +15,7 @@ import type { ApiRequest, UserInfo } from '../request.ts';
 import { json } from '../respond.ts';
 import { type Authenticator, createAuthenticator } from './authenticator.ts';
 import { createAuthorizer } from './authorizer.ts';
+import { certificateRequests, createCertificateChecks } from './certificate-requests.ts';
 import { impersonate } from './impersonate.ts';
 import { NodeGraph } from './node-graph.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -69,8 +70,8 @@ export function createAuth(options: AuthOptions): Auth {
     subresources: [tokenSubresource(options, { issuer, lookup, clock })],
     paths: [reviewPath(options, { authenticator, authorizer, clock }), openIdPath(issuer)],
     issuer,
-    admissions: createEscalationChecks({ index: roles, authorizer }),
-    plugins: [nodeRestriction],
+    admissions: [...createEscalationChecks({ index: roles, authorizer }), certificateRequests as unknown as Admission],
+    plugins: [nodeRestriction, createCertificateChecks(authorizer)],
   };
 }
 
