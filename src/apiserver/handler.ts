@@ -183,14 +183,17 @@ export class ResourceHandler {
     const { resource } = target;
     const { dryRun, user, warn } = this.#writeOptions(call);
     const manager = managerOf(request, 'PatchOptions', true);
+    const typed = (read: KubeObject) => settle(read, resource, 'Ignore').object;
+    const sent = await readConfig(request, target);
     const application = {
-      config: await readConfig(request, target),
+      sent,
+      config: typed(sent),
+      typed,
       force: isForced(request.query),
       ...this.#tracking(call, { manager, operation: 'Apply' }),
     };
     const { object, created } = await applyObject(this.#context, target, {
       ...{ dryRun, user, warn, scope, application },
-      finish: (merged) => settle(merged, resource, 'Ignore').object,
       mayCreate: () => this.#options.authorize?.(user, { ...attributesOf(target), verb: 'create' }),
     });
     return this.#answer(created ? 201 : 200, object, call);

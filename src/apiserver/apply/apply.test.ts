@@ -313,6 +313,18 @@ test('kubectl takes over what kubectl applied from the client', async () => {
   assert.equal(other.status, 409);
 });
 
+test('quantities are compared by what they mean', async () => {
+  const server = await startTestServer();
+  const limited = (cpu: string) => {
+    const containers = [{ name: 'web', image: 'nginx:1', resources: { limits: { cpu } } }];
+    return deployment({ ...WEB.spec, template: template(containers) });
+  };
+  await server.request('POST', `${DEPLOYMENTS}?fieldManager=you`, limited('1000m'));
+  const shared = await apply(server, `${DEPLOYMENTS}/web`, limited('1.0'), { manager: 'me' });
+  assert.equal(shared.status, 200, shared.body.message);
+  assert.equal(shared.body.spec.template.spec.containers[0].resources.limits.cpu, '1');
+});
+
 test('clients may rewrite ownership, or have it forgotten', async () => {
   const server = await startTestServer();
   const at = `${CONFIG_MAPS}/a`;

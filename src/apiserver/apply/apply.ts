@@ -19,9 +19,14 @@ import { pathsSetBy, withFieldsOnTheWay, withoutPaths } from './paths.ts';
 
 /** An applied configuration: the fields that the manager wants, and no others. */
 export interface Application extends Tracking {
+  /** As its type reads it. */
   readonly config: KubeObject;
+  /** As it was sent. */
+  readonly sent: KubeObject;
   /** Takes fields from their owners instead of failing. */
   readonly force: boolean;
+  /** An object as its type reads it: `1000m` and `1` are the same. */
+  readonly typed: (object: KubeObject) => KubeObject;
 }
 
 /** Owner of what was there before the first apply of an object without owners. */
@@ -40,7 +45,7 @@ export function applyConfig(live: State, application: Application): KubeObject {
       .filter(({ fields }) => !isEmpty(fields));
     if (others.length > 0) throw applyConflict(others);
   }
-  if (writer.manager === KUBECTL) object = withLastApplied(object, application.config);
+  if (writer.manager === KUBECTL) object = withLastApplied(object, application.sent);
   const metadata = { ...object.metadata, managedFields: formatManagers(managers) };
   if (!metadata.managedFields) delete metadata.managedFields;
   return { ...object, metadata } as KubeObject;

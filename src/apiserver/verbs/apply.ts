@@ -13,8 +13,6 @@ export interface Applied {
 
 export interface ApplyOptions extends UpdateOptions {
   readonly application: Application;
-  /** Checks the result, and brings it into its type's form. */
-  readonly finish: (object: KubeObject) => KubeObject;
   /** Throws Forbidden when the user may not create what is not there. */
   readonly mayCreate: () => void;
 }
@@ -42,7 +40,7 @@ export async function applyObject(context: VerbContext, target: Target, options:
 function update(context: VerbContext, target: Target, options: ApplyOptions): Promise<KubeObject> {
   const change = (current: KubeObject) => {
     const applied = applyConfig(fromStored(target, current), options.application);
-    return toStored(target, options.finish(applied));
+    return toStored(target, options.application.typed(applied));
   };
   return updateObject(context, storedTarget(target), change, options);
 }
@@ -54,7 +52,7 @@ async function create(context: VerbContext, target: Target, options: ApplyOption
     const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
     throw conflict(resource, name, why);
   }
-  const applied = options.finish(applyConfig({}, options.application));
+  const applied = options.application.typed(applyConfig({}, options.application));
   const metadata = { ...applied.metadata, name, ...(resource.namespaced ? { namespace } : {}) };
   const owned = applied.metadata.managedFields;
   const object = toStored(target, { ...applied, metadata });
