@@ -16,6 +16,7 @@ import { startReplicaSets, startReplicationControllers } from './replicaset.ts';
 import { startRootCa } from './rootca.ts';
 import { startServiceAccounts } from './serviceaccount.ts';
 import { startStatefulSets } from './statefulset.ts';
+import { startTokenSecrets } from './tokensecrets.ts';
 
 /** Every controller of the cluster. */
 const controllers: readonly ((options: ControllersOptions) => void)[] = [
@@ -35,6 +36,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startPodGc,
   startEventTtl,
   startCertificateSigning,
+  startTokenSecrets,
   startClusterRoleAggregation,
 ];
 

@@ -95,7 +95,14 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'server',
     summary: 'Run one API server with its controllers and scheduler in the foreground',
-    flags: { config: { type: 'string', value: 'FILE', about: 'Configuration (JSON)' } },
+    flags: {
+      config: { type: 'string', value: 'FILE', about: 'Configuration (JSON)' },
+      'token-auth-file': {
+        type: 'string',
+        value: 'FILE',
+        about: 'Static bearer tokens: token,user,uid,"groups" a line',
+      },
+    },
     load: () => import('./commands/server.ts'),
   },
   {

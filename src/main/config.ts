@@ -38,6 +38,8 @@ export interface ServerConfig {
   readonly clusterDomain: string;
   /** Addresses for Services of type LoadBalancer: ranges `first-last` or CIDRs, comma-separated. */
   readonly loadBalancerPool: string;
+  /** Static bearer tokens: a CSV file of `token,user,uid,"group1,group2"`. */
+  readonly tokenAuthFile?: string;
 }
 
 /** How a node does what Services ask for. */

@@ -11,6 +11,7 @@ import { createPriorityAdmission } from '../apiserver/allocation/priority.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { createServiceAccountAdmission } from '../apiserver/allocation/serviceaccount.ts';
 import { createAuth } from '../apiserver/auth/extension.ts';
+import { parseTokenFile } from '../apiserver/auth/token-file.ts';
 import { bootstrapObjects } from '../apiserver/bootstrap.ts';
 import { Catalog } from '../apiserver/catalog.ts';
 import { serveHttps } from '../apiserver/http.ts';
@@ -75,6 +76,7 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
     clock,
     decoders,
     store,
+    ...(config.tokenAuthFile ? { staticTokens: parseTokenFile(readFileSync(config.tokenAuthFile, 'utf8')) } : {}),
   });
   const tls = { ca: pem(pki.caFile), cert: pem(pki.kubeletClientCertFile), key: pem(pki.kubeletClientKeyFile) };
   const streaming = createStreaming({ find, tls, clock, log });

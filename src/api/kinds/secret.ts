@@ -31,7 +31,7 @@ export const secrets: Resource<Secret> = {
     if (plain.length > 0) secret.data = { ...secret.data, ...Object.fromEntries(plain) };
     delete secret.stringData;
   },
-  validate: (secret) => [...validateEncoding(secret), ...validateKeys(secret)],
+  validate: (secret) => [...validateEncoding(secret), ...validateKeys(secret), ...validateAccount(secret)],
   validateUpdate(secret, old) {
     const errors: FieldError[] = [];
     if (secret.type !== old.type) errors.push(invalidValue('type', secret.type, 'field is immutable'));
@@ -61,4 +61,11 @@ const REQUIRED_KEYS: Record<string, readonly string[]> = {
 function validateKeys(secret: Secret): FieldError[] {
   const missing = (REQUIRED_KEYS[secret.type ?? ''] ?? []).filter((key) => secret.data?.[key] === undefined);
   return missing.map((key) => requiredValue(`data[${key}]`));
+}
+
+/** A Secret for a ServiceAccount's token says whose. */
+function validateAccount({ type, metadata }: Secret): FieldError[] {
+  const name = 'kubernetes.io/service-account.name';
+  if (type !== 'kubernetes.io/service-account-token' || metadata.annotations?.[name]) return [];
+  return [requiredValue(`metadata.annotations[${name}]`)];
 }

@@ -107,7 +107,11 @@ async function allBoundExist(claim: KubernetesClaim, lookupUid: LookupUid): Prom
     { resource: 'secrets', namespace, bound: claim.secret },
   ] as const;
   for (const entry of bound) {
-    if (entry.bound && (await lookupUid({ ...entry, name: entry.bound.name })) !== entry.bound.uid) return false;
+    if (!entry.bound) continue;
+    const uid = await lookupUid({ ...entry, name: entry.bound.name });
+    // A token that is kept in a Secret was signed before the Secret had a uid.
+    const same = entry.bound.uid === '' ? uid !== undefined : uid === entry.bound.uid;
+    if (!same) return false;
   }
   const { node, pod } = claim;
   if (!node || pod) return true;

@@ -3,7 +3,7 @@ import { pods } from '../../api/kinds/pod.ts';
 import { secrets } from '../../api/kinds/secret.ts';
 import { serviceAccounts } from '../../api/kinds/serviceaccount.ts';
 import { type Resource, resourcePath, row } from '../../api/resource.ts';
-import type { KubeObject } from '../../api/types.ts';
+import type { KubeObject, ServiceAccount } from '../../api/types.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Store } from '../../store/store.ts';
 import type { Admission, AdmissionPlugin } from '../admission.ts';
@@ -23,6 +23,7 @@ import { openIdDocument } from './openid.ts';
 import { review, reviewKinds } from './reviews.ts';
 import { createTokenIssuer, type TokenIssuer } from './token.ts';
 import { type BindableObject, type LookupObject, requestToken } from './token-request.ts';
+import { createTokenSecrets } from './token-secrets.ts';
 
 export interface AuthOptions {
   /** PEM of the authorities whose client certificates are believed. */
@@ -61,6 +62,11 @@ export function createAuth(options: AuthOptions): Auth {
   const authenticator = createAuthenticator({ ...options, tokens: { issuer, lookupUid } });
   const roles = new RoleIndex(options.store);
   const authorizer = createAuthorizer({ roles, nodes: new NodeGraph(options.store) });
+  const tokenSecrets = createTokenSecrets({
+    issuer,
+    caPem: options.clientCaPem,
+    findAccount: (key) => options.find(resourcePath(RESOURCES.serviceaccounts, key)) as ServiceAccount | undefined,
+  });
   return {
     authenticate: async (credentials) => {
       const user = await authenticator.authenticate(credentials);
@@ -71,7 +77,7 @@ export function createAuth(options: AuthOptions): Auth {
     paths: [reviewPath(options, { authenticator, authorizer, clock }), openIdPath(issuer)],
     issuer,
     admissions: [...createEscalationChecks({ index: roles, authorizer }), certificateRequests as unknown as Admission],
-    plugins: [nodeRestriction, createCertificateChecks(authorizer)],
+    plugins: [nodeRestriction, createCertificateChecks(authorizer), tokenSecrets],
   };
 }
 

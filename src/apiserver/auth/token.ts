@@ -64,6 +64,8 @@ export interface TokenIssuer {
   readonly issuer: string;
   readonly audiences: readonly string[];
   issue(options: IssueOptions): Promise<IssuedToken>;
+  /** A token without an end, for a Secret: good as long as that Secret and the account are there. */
+  issueLegacy(claim: KubernetesClaim): Promise<string>;
   /** Undefined when the token is not one of this issuer's, is malformed, forged, expired or not yet valid. */
   verify(token: string): Promise<VerifiedToken | undefined>;
   /** Public keys as JWKS (RFC 7517). */
@@ -92,12 +94,13 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
   return {
     issuer,
     audiences,
+    issueLegacy: async (claim) => issueLegacy(claim, signingKey, (await published)[0]!.jwk),
     issue: async (request) => {
       const [current] = await published;
       return issueToken({ request, issuer, audiences, signingKey, jwk: current?.jwk ?? {}, nowMs: now() });
     },
     async verify(token) {
-      const known = verified.get(token) ?? (await verifySignature(token, issuer, await published));
+      const known = verified.get(token) ?? (await verifySignature(token, { issuer, audiences }, await published));
       if (!known || now() >= known.expiresMs || now() < known.notBeforeMs) return undefined;
       remember(verified, token, known);
       return known;
@@ -141,7 +144,7 @@ async function publish(key: KeyObject): Promise<PublicKey> {
 /** Time is compared by the caller, on each use; here only the form and the signature. */
 async function verifySignature(
   token: string,
-  issuer: string,
+  { issuer, audiences }: { issuer: string; audiences: readonly string[] },
   keys: readonly PublicKey[],
 ): Promise<VerifiedToken | undefined> {
   try {
@@ -149,8 +152,12 @@ async function verifySignature(
     const key = keys.find(({ jwk }) => jwk.kid === kid);
     if (!key?.jwk.alg) return undefined;
     const unlimited = { currentDate: new Date(0), clockTolerance: Number.MAX_SAFE_INTEGER };
-    const { payload } = await jwtVerify(token, key.key, { issuer, algorithms: [key.jwk.alg], ...unlimited });
-    return readPayload(payload);
+    const { payload } = await jwtVerify(token, key.key, {
+      issuer: [issuer, LEGACY_ISSUER],
+      algorithms: [key.jwk.alg],
+      ...unlimited,
+    });
+    return payload.iss === LEGACY_ISSUER ? readLegacy(payload, audiences) : readPayload(payload);
   } catch {
     return undefined;
   }
@@ -162,6 +169,32 @@ function readPayload(payload: JWTPayload): VerifiedToken | undefined {
   if (!claim || exp === undefined || nbf === undefined || aud === undefined) return undefined;
   if (sub !== serviceAccountUser(claim.namespace, claim.serviceaccount.name)) return undefined;
   return { id: jti, audiences: [aud].flat(), claim, notBeforeMs: nbf * 1000, expiresMs: exp * 1000 };
+}
+
+const LEGACY_ISSUER = 'kubernetes/serviceaccount';
+const LEGACY_CLAIM = 'kubernetes.io/serviceaccount';
+
+function issueLegacy({ namespace, serviceaccount, secret }: KubernetesClaim, key: KeyObject, jwk: JWK) {
+  const claims = {
+    [`${LEGACY_CLAIM}/namespace`]: namespace,
+    [`${LEGACY_CLAIM}/secret.name`]: secret?.name,
+    [`${LEGACY_CLAIM}/service-account.name`]: serviceaccount.name,
+    [`${LEGACY_CLAIM}/service-account.uid`]: serviceaccount.uid,
+  };
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: jwk.alg ?? 'ES256', kid: jwk.kid ?? '' })
+    .setIssuer(LEGACY_ISSUER)
+    .setSubject(serviceAccountUser(namespace, serviceaccount.name))
+    .sign(key);
+}
+
+function readLegacy(payload: JWTPayload, audiences: readonly string[]): VerifiedToken | undefined {
+  const text = (name: string) => String(payload[`${LEGACY_CLAIM}/${name}`] ?? '');
+  const namespace = text('namespace');
+  const serviceaccount = { name: text('service-account.name'), uid: text('service-account.uid') };
+  if (payload.sub !== serviceAccountUser(namespace, serviceaccount.name)) return undefined;
+  const claim = { namespace, serviceaccount, secret: { name: text('secret.name'), uid: '' } };
+  return { id: undefined, audiences, claim, notBeforeMs: 0, expiresMs: Number.POSITIVE_INFINITY };
 }
 
 function readClaim(value: unknown): KubernetesClaim | undefined {
