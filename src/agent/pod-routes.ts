@@ -3,10 +3,12 @@ import type { Node } from '../api/types.ts';
 import { objectKey } from '../client/informer.ts';
 import { type Controller, startController } from '../client/reconcile.ts';
 import type { Route } from '../host/routes.ts';
+import { FAKE_LABEL } from './fake/objects.ts';
 import type { AgentOptions } from './options.ts';
 
-/** The route to a node's pods: traffic between pods is never translated. Undefined until the node has told enough. */
+/** The route to a node's pods: traffic between pods is never translated. Undefined until the node has told enough, and for one without pods of flesh. */
 export function podRoute(node: Node | undefined): Route | undefined {
+  if (node?.metadata.labels?.[FAKE_LABEL]) return undefined;
   const destination = node?.spec?.podCIDR;
   const via = node?.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
   return destination && via ? { destination, via } : undefined;

@@ -14,6 +14,8 @@ export interface InformersOptions {
   random: () => number;
   /** Ends all caches. */
   signal: AbortSignal;
+  /** What is kept of an object; all of it when left out. Name, namespace, uid and resourceVersion must stay. */
+  project?: <T extends KubeObject>(resource: Resource<T>, object: T) => T;
 }
 
 const PAGE_SIZE = 500;
@@ -112,7 +114,7 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
         limit: PAGE_SIZE,
         continue: page?.metadata.continue,
       });
-      for (const item of page.items) found.set(objectKey(item), item);
+      for (const item of page.items) found.set(objectKey(item), this.#project(item));
     } while (page.metadata.continue);
     for (const [key, object] of this.#objects) if (!found.has(key)) this.#remove(key, object);
     for (const [key, object] of found) this.#store(key, object);
@@ -136,13 +138,17 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
   #apply({ type, object }: WatchEvent<T>): void {
     const key = objectKey(object);
     if (type === 'DELETED') this.#remove(key, object);
-    else if (type !== 'BOOKMARK') this.#store(key, object);
+    else if (type !== 'BOOKMARK') this.#store(key, this.#project(object));
     this.#reached(object.metadata.resourceVersion);
   }
 
   #reached(resourceVersion: string | undefined): void {
     this.#resourceVersion = resourceVersion;
     this.#seen = resourceVersion;
+  }
+
+  #project(object: T): T {
+    return this.#options.project?.(this.resource, object) ?? object;
   }
 
   #store(key: string, object: T): void {

@@ -60,7 +60,7 @@ const POLL_MS = 10;
 
 /** The server and the agents may end by themselves; they must not see their containers die. */
 async function stopPrograms(plan: ClusterPlan, clock: Clock): Promise<void> {
-  const programs = [plan.server, ...plan.nodes.map((node) => node.agent)];
+  const programs = [plan.server, plan.fakeNodes, ...plan.nodes.map((node) => node.agent)];
   const running = programs.map(runningProcess).filter((identity) => identity !== undefined);
   for (const { pid } of running) signalProcess(pid, 'SIGTERM');
   const deadline = clock.now() + STOP_TIMEOUT_MS;
@@ -83,7 +83,7 @@ async function killRest(plan: ClusterPlan, clock: Clock): Promise<void> {
  * address below the run directory.
  */
 export function processesOf(plan: ClusterPlan): number[] {
-  const programs = [plan.server, ...plan.nodes.flatMap((node) => [node.agent, node.containerd])];
+  const programs = [plan.server, plan.fakeNodes, ...plan.nodes.flatMap((node) => [node.agent, node.containerd])];
   const known = programs.map(runningProcess).filter((identity) => identity !== undefined);
   const inodes = new Set(ownNamespaces(plan).map(inodeOf).filter(Boolean));
   const shimAddress = ` -address ${plan.directories.run}/`;

@@ -7,6 +7,8 @@ export interface ClusterOptions {
   nodes: number;
   /** Port of 127.0.0.1 that the API server answers at. */
   port: number;
+  /** Nodes without containers, beside the others. */
+  fakeNodes?: number;
   /** `/var/lib/sampan` and `/run/sampan`, but in tests. */
   roots?: { state: string; run: string };
 }
@@ -28,6 +30,8 @@ export interface ClusterPlan {
   /** cgroup path of all pods, below each hierarchy's root. */
   readonly cgroup: string;
   readonly server: ProcessPlan;
+  /** One process for all nodes whose pods are only recorded. */
+  readonly fakeNodes: ProcessPlan & { readonly count: number };
   readonly kubeconfig: string;
   /** What `up` was asked for, so that the next `up` agrees with it. */
   readonly record: string;
@@ -85,6 +89,8 @@ export interface ProcessPlan {
 /** Names that stand for something else below the state root. */
 const RESERVED = ['images', 'kubectl'];
 const NODES_MAX = 100;
+/** As many as have pod addresses. */
+const FAKE_NODES_MAX = 20_000;
 const LAN_CIDR = parseCidr('10.89.0.0/24')!;
 const FIRST_NODE = 11;
 /** First and last host number for load balancer addresses: above all nodes. */
@@ -94,8 +100,9 @@ const BALANCED = [200, 250];
 export const CLUSTER_ROOTS = { state: '/var/lib/sampan', run: '/run/sampan' } as const;
 
 /** Pure. Throws a readable error for options that cannot be. */
-export function planCluster({ name, nodes, port, roots = CLUSTER_ROOTS }: ClusterOptions): ClusterPlan {
-  checkOptions({ name, nodes, port });
+export function planCluster(options: ClusterOptions): ClusterPlan {
+  checkOptions(options);
+  const { name, nodes, port, fakeNodes = 0, roots = CLUSTER_ROOTS } = options;
   const directories = planDirectories(join(roots.state, name), join(roots.run, name));
   const { state, run, logs } = directories;
   const cgroup = `sampan-${name}`;
@@ -120,15 +127,18 @@ export function planCluster({ name, nodes, port, roots = CLUSTER_ROOTS }: Cluste
     loadBalancerPool: BALANCED.map((index) => formatIp(cidrAddress(LAN_CIDR, index))).join('-'),
     cgroup,
     server: planProcess('server', { run, logs }),
+    fakeNodes: { ...planProcess('fake-nodes', { run, logs }), count: fakeNodes },
     kubeconfig: join(state, 'kubeconfig'),
     record: join(state, 'cluster.json'),
   };
 }
 
-function checkOptions({ name, nodes, port }: ClusterOptions): void {
+function checkOptions({ name, nodes, port, fakeNodes = 0 }: ClusterOptions): void {
   checkClusterName(name);
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX)
     throw new Error(`number of nodes: expected 1 to ${NODES_MAX}, actual: ${nodes}`);
+  if (!Number.isInteger(fakeNodes) || fakeNodes < 0 || fakeNodes > FAKE_NODES_MAX)
+    throw new Error(`number of fake nodes: expected 0 to ${FAKE_NODES_MAX}, actual: ${fakeNodes}`);
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new Error(`port of the API server: expected 1 to 65535, actual: ${port}`);
 }
@@ -198,6 +208,7 @@ export function describePlan(plan: ClusterPlan): string {
     ['pods, services', `${plan.clusterCidr}, ${plan.serviceCidr} (DNS ${plan.dnsServiceIp}, ${plan.clusterDomain})`],
     ['state', plan.directories.state],
     ['running', plan.directories.run],
+    ...(plan.fakeNodes.count > 0 ? [['fake nodes', String(plan.fakeNodes.count)]] : []),
     ...plan.nodes.map((node) => [node.name, `${node.ip} in network namespace ${node.netns}`]),
   ] as const;
   return rows.map(([key, value]) => `${key.padEnd(16)}${value}\n`).join('');

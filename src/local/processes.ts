@@ -39,6 +39,8 @@ export interface WaitOptions {
   process: ProcessPlan;
   clock: Clock;
   timeoutMs: number;
+  /** Between two checks. */
+  pollMs?: number;
   signal: AbortSignal;
 }
 
@@ -52,7 +54,7 @@ export async function waitFor(options: WaitOptions): Promise<void> {
     if (!runningProcess(process)) throw new Error(`${what}: the process ended\n${logTail(process.logFile)}`);
     if (clock.now() > deadline)
       throw new Error(`${what}: not there after ${options.timeoutMs / 1000} s\n${logTail(process.logFile)}`);
-    await sleep(clock, POLL_MS, options.signal);
+    await sleep(clock, options.pollMs ?? POLL_MS, options.signal);
   }
 }
 

@@ -33,6 +33,20 @@ export function serverConfig(plan: ClusterPlan, inheritedFd: number) {
   };
 }
 
+/** Configuration of the program for fake nodes: the fields of `FakeNodesConfig` in src/main/config.ts. */
+export function fakeNodesConfig(plan: ClusterPlan) {
+  const pki = (path: string) => join(plan.directories.pki, path);
+  const client = pairPaths('admin');
+  return {
+    clusterName: plan.name,
+    server: `https://${plan.lan.address}:${plan.lan.apiPort}`,
+    caFile: pki(pairPaths('ca').cert),
+    certFile: pki(client.cert),
+    keyFile: pki(client.key),
+    count: plan.fakeNodes.count,
+  };
+}
+
 /** Configuration of a node's agent: the fields of `AgentConfig` in src/main/config.ts. */
 export function agentConfig(plan: ClusterPlan, node: NodePlan) {
   const pki = (path: string) => join(plan.directories.pki, path);

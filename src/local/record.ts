@@ -7,6 +7,7 @@ export interface ClusterRecord {
   readonly name: string;
   readonly nodes: number;
   readonly port: number;
+  readonly fakeNodes?: number;
 }
 
 const DEFAULT_NODES = 3;
@@ -24,7 +25,8 @@ function recordFile(name: string): string {
 
 export function writeRecord(plan: ClusterPlan): void {
   mkdirSync(dirname(plan.record), { recursive: true, mode: 0o711 });
-  const record: ClusterRecord = { name: plan.name, nodes: plan.nodes.length, port: plan.port };
+  const { name, port, fakeNodes } = plan;
+  const record: ClusterRecord = { name, nodes: plan.nodes.length, port, fakeNodes: fakeNodes.count };
   writeFileSync(plan.record, `${JSON.stringify(record)}\n`);
 }
 
@@ -41,11 +43,18 @@ export function planOfExisting(name: string): ClusterPlan {
   return planCluster(record);
 }
 
+export interface WantedCluster {
+  readonly name: string;
+  readonly nodes?: number;
+  readonly port?: number;
+  readonly fakeNodes?: number;
+}
+
 /**
  * Plan of a cluster to be started: what is asked for, else what it was started with before, else the defaults. Throws when
  * a cluster would lose nodes or move to another port.
  */
-export function planToStart(wanted: { name: string; nodes?: number; port?: number }): ClusterPlan {
+export function planToStart(wanted: WantedCluster): ClusterPlan {
   const record = readRecord(wanted.name);
   if (record && wanted.port !== undefined && wanted.port !== record.port)
     throw new Error(`cluster ${wanted.name} has port ${record.port}: "sampan down" first, to choose another`);
@@ -55,5 +64,6 @@ export function planToStart(wanted: { name: string; nodes?: number; port?: numbe
     name: wanted.name,
     nodes: wanted.nodes ?? record?.nodes ?? DEFAULT_NODES,
     port: wanted.port ?? record?.port ?? DEFAULT_PORT,
+    fakeNodes: wanted.fakeNodes ?? record?.fakeNodes ?? 0,
   });
 }

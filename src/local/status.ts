@@ -41,6 +41,7 @@ export async function clusterStatus(plan: ClusterPlan, clock: Clock): Promise<Cl
   const known = ready ? (await administrator.client.list(nodeKind)).items : [];
   const programs = [
     programStatus('server', plan.server),
+    ...(plan.fakeNodes.count > 0 ? [programStatus(`${plan.fakeNodes.count} fake nodes`, plan.fakeNodes)] : []),
     ...plan.nodes.flatMap((node) => [
       programStatus(`${node.name} agent`, node.agent),
       programStatus(`${node.name} containerd`, node.containerd),

@@ -6,6 +6,7 @@ import { netnsPath } from '../host/netns.ts';
 import { type Clock, sleep, timestamp } from '../lib/clock.ts';
 import { type Administrator, connect } from './connect.ts';
 import { containerdReady, type RenderContainerdConfig, startContainerd } from './containerd.ts';
+import { startFakeNodes } from './fake-nodes.ts';
 import { type BuiltImage, buildImages, cachedImages } from './images/build.ts';
 import { imageCatalog } from './images/catalog.ts';
 import { withImagesLock } from './images/lock.ts';
@@ -55,6 +56,7 @@ export async function up(options: UpOptions): Promise<void> {
       network.then(() => startServer(options)).then(() => serverReady(options, administrator)),
       network.then(() => startNodes(options)),
     ]);
+    await startFakeNodes(options, administrator);
     await nodesReady({ options, administrator, started, startedAt });
   });
 }

@@ -23,6 +23,11 @@ export const commands: readonly CommandSpec[] = [
       name,
       nodes: { type: 'string', value: 'N', about: 'Number of nodes (default: 3)' },
       port: { type: 'string', value: 'PORT', about: 'Port of 127.0.0.1 for the API server (default: 6443)' },
+      'fake-nodes': {
+        type: 'string',
+        value: 'N',
+        about: 'Number of nodes without containers, whose pods are only recorded as running (default: 0)',
+      },
       'dry-run': { type: 'boolean', about: 'Print what would be started, and change nothing' },
     },
     load: () => import('./commands/up.ts'),
@@ -110,6 +115,12 @@ export const commands: readonly CommandSpec[] = [
     summary: "Run one node's agent in the foreground",
     flags: { config: { type: 'string', value: 'FILE', about: 'Configuration (JSON)' } },
     load: () => import('./commands/agent.ts'),
+  },
+  {
+    name: 'fake-nodes',
+    summary: 'Run the nodes without containers in the foreground',
+    flags: { config: { type: 'string', value: 'FILE', about: 'Configuration (JSON)' } },
+    load: () => import('./commands/fake-nodes.ts'),
   },
   { name: 'version', summary: 'Show versions', load: () => import('./commands/version.ts') },
 ];

@@ -83,6 +83,18 @@ export interface AgentConfig {
   readonly loadBalancer: SpeakerConfig;
 }
 
+/** What `sampan fake-nodes --config` reads: nodes whose pods are only recorded. */
+export interface FakeNodesConfig {
+  readonly clusterName: string;
+  /** URL of the API server. */
+  readonly server: string;
+  readonly caFile: string;
+  /** Client certificate of an administrator: it speaks for many nodes. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly count: number;
+}
+
 /** What every long-running program is given. */
 export interface ProgramContext {
   readonly signal: AbortSignal;
