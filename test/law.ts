@@ -145,7 +145,7 @@ export interface Siblings {
 export const siblings: readonly Siblings[] = [
   {
     folder: 'src/controllers',
-    shared: ['options', 'common', 'backends', 'claim', 'hash', 'history', 'podcontrol'],
+    shared: ['options', 'common', 'backends', 'claim', 'hash', 'history', 'podcontrol', 'selection'],
     parents: ['start'],
     belongs: {},
   },

@@ -6,7 +6,10 @@ import type { Route } from '../host/routes.ts';
 import { FAKE_LABEL } from './fake/objects.ts';
 import type { AgentOptions } from './options.ts';
 
-/** The route to a node's pods: traffic between pods is never translated. Undefined until the node has told enough, and for one without pods of flesh. */
+/**
+ * The route to a node's pods: traffic between pods is never translated. Undefined until the node has told enough, and for
+ * a node without containers.
+ */
 export function podRoute(node: Node | undefined): Route | undefined {
   if (node?.metadata.labels?.[FAKE_LABEL]) return undefined;
   const destination = node?.spec?.podCIDR;

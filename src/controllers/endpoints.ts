@@ -2,12 +2,12 @@ import { isNotFound } from '../api/errors.ts';
 import { endpoints } from '../api/kinds/endpoints.ts';
 import { pods } from '../api/kinds/pod.ts';
 import { services } from '../api/kinds/service.ts';
-import { selectsByMap } from '../api/selectors.ts';
 import type { Endpoints, Service } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { startController } from '../client/reconcile.ts';
 import { type Backend, backendsOf, portsIn } from './backends.ts';
 import type { ControllersOptions } from './options.ts';
+import { selectionOf } from './selection.ts';
 
 type Subset = NonNullable<Endpoints['subsets']>[number];
 type Address = NonNullable<Subset['addresses']>[number];
@@ -19,15 +19,15 @@ export const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 /** Keeps the Endpoints of every Service with a selector, for clients of the older API. */
 export function startEndpoints(options: ControllersOptions): void {
   const { informers } = options;
+  const selection = selectionOf(informers);
   const controller = startController({ ...options, name: 'endpoints', reconcile: (key) => reconcile(options, key) });
   informers.of(services).subscribe(({ object }) => controller.enqueue(objectKey(object)));
   informers.of(endpoints).subscribe(({ object }) => controller.enqueue(objectKey(object)));
   informers.of(pods).subscribe((change) => {
-    const labels = [change.object, ...(change.type === 'updated' ? [change.old] : [])].map(
-      (pod) => pod.metadata.labels,
-    );
-    for (const service of informers.of(services).list(change.object.metadata.namespace)) {
-      if (labels.some((set) => selectsByMap(service.spec?.selector, set))) controller.enqueue(objectKey(service));
+    const versions = change.type === 'updated' ? [change.old, change.object] : [change.object];
+    for (const { metadata } of versions) {
+      const found = selection.servicesOf(metadata.namespace ?? '', metadata.labels ?? {});
+      for (const service of found) controller.enqueue(objectKey(service));
     }
   });
 }
@@ -46,7 +46,7 @@ async function reconcile({ client, informers }: ControllersOptions, key: string)
     return;
   }
   if (!service.spec?.selector || service.spec.type === 'ExternalName') return;
-  const wanted = planEndpoints(service, backendsOf(service, informers.of(pods).list(namespace)));
+  const wanted = planEndpoints(service, backendsOf(service, selectionOf(informers).podsOf(service)));
   const labels = { ...service.metadata.labels, [MANAGED]: MANAGER };
   const annotations = { ...present?.metadata.annotations };
   delete annotations[OVER_CAPACITY];
@@ -83,13 +83,19 @@ export function planEndpoints(
     const subset: Subset = groups.get(JSON.stringify(ports)) ?? { ports };
     groups.set(JSON.stringify(ports), subset);
     const list = backend.ready ? 'addresses' : 'notReadyAddresses';
-    subset[list] = [...(subset[list] ?? []), toAddress(backend, service)].sort(byIp);
+    const addresses = subset[list] ?? [];
+    subset[list] = addresses;
+    addresses.push(toAddress(backend, service));
   }
   return { subsets: [...groups.values()].map(inOrder), overCapacity: usable.length > MAX_ADDRESSES };
 }
 
 function inOrder({ addresses, notReadyAddresses, ports }: Subset): Subset {
-  return { ...(addresses ? { addresses } : {}), ...(notReadyAddresses ? { notReadyAddresses } : {}), ports };
+  return {
+    ...(addresses ? { addresses: addresses.sort(byIp) } : {}),
+    ...(notReadyAddresses ? { notReadyAddresses: notReadyAddresses.sort(byIp) } : {}),
+    ports,
+  };
 }
 
 function toAddress({ ip, pod }: Backend, service: Service): Address {

@@ -3,13 +3,13 @@ import { endpointSlices } from '../api/kinds/endpointslice.ts';
 import { nodes } from '../api/kinds/node.ts';
 import { pods } from '../api/kinds/pod.ts';
 import { services } from '../api/kinds/service.ts';
-import { selectsByMap } from '../api/selectors.ts';
 import type { EndpointSlice, Service } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { startController } from '../client/reconcile.ts';
 import { type Backend, type BackendPort, backendsOf, portsIn } from './backends.ts';
 import { controllerRef } from './common.ts';
 import type { ControllersOptions } from './options.ts';
+import { selectionOf } from './selection.ts';
 
 export const SERVICE_NAME = 'kubernetes.io/service-name';
 const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
@@ -28,6 +28,7 @@ export interface WantedSlice {
 /** Keeps the EndpointSlices of every Service with a selector. */
 export function startEndpointSlices(options: ControllersOptions): void {
   const { informers } = options;
+  const selection = selectionOf(informers);
   const controller = startController({
     ...options,
     name: 'endpointslice',
@@ -39,11 +40,10 @@ export function startEndpointSlices(options: ControllersOptions): void {
     if (service && isOurs(object)) controller.enqueue(`${object.metadata.namespace}/${service}`);
   });
   informers.of(pods).subscribe((change) => {
-    const labels = [change.object, ...(change.type === 'updated' ? [change.old] : [])].map(
-      (pod) => pod.metadata.labels,
-    );
-    for (const service of informers.of(services).list(change.object.metadata.namespace)) {
-      if (labels.some((set) => selectsByMap(service.spec?.selector, set))) controller.enqueue(objectKey(service));
+    const versions = change.type === 'updated' ? [change.old, change.object] : [change.object];
+    for (const { metadata } of versions) {
+      const found = selection.servicesOf(metadata.namespace ?? '', metadata.labels ?? {});
+      for (const service of found) controller.enqueue(objectKey(service));
     }
   });
 }
@@ -67,7 +67,7 @@ async function reconcile(options: ControllersOptions, key: string): Promise<void
     await Promise.all(present.map((slice) => remove(options, slice)));
     return;
   }
-  const backends = backendsOf(service, options.informers.of(pods).list(namespace));
+  const backends = backendsOf(service, selectionOf(options.informers).podsOf(service));
   const zoneOf = (node: string) =>
     options.informers.of(nodes).get(node)?.metadata.labels?.['topology.kubernetes.io/zone'];
   const wanted = planSlices({ service, backends, present, zoneOf });

@@ -38,7 +38,10 @@ const ROUNDS = 15;
 /** Requests on their way at once. */
 const AT_ONCE = 32;
 
-/** Registers `fake-1` to `fake-<count>` and keeps them alive; their pods are recorded as running, and cost nothing. Resolves when all are there. */
+/**
+ * Registers `fake-1` to `fake-<count>` and keeps them alive; their pods are recorded as running, and cost nothing. Resolves
+ * when all are there.
+ */
 export async function startFakeNodes(options: FakeNodesOptions): Promise<void> {
   const { informers, count } = options;
   await informers.of(nodes).whenSynced();

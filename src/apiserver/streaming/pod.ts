@@ -7,6 +7,9 @@ import type { KubeObject, Node, Pod } from '../../api/types.ts';
 /** The stored object at a URL path, if there is one. */
 export type FindObject = (path: string) => KubeObject | undefined;
 
+/** Nodes whose pods are only said to run. */
+const FAKE_LABEL = 'sampan.dev/fake';
+
 export interface PodName {
   readonly namespace: string;
   readonly name: string;
@@ -25,6 +28,9 @@ export function findNode(find: FindObject, pod: Pod): Node {
   if (!name) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
   const node = find(resourcePath(nodes, { name }));
   if (!node) throw notFound(nodes, name);
+  if (node.metadata.labels?.[FAKE_LABEL] === 'true') {
+    throw badRequest(`pod ${pod.metadata.name} is on the fake node ${name}: it has no containers`);
+  }
   return node as Node;
 }
 
