@@ -38,7 +38,7 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   const runtime = connectRuntime(config.containerdSocket);
   await Promise.all([
     announceAddresses(config, { ...shared, link }),
-    startProxy({ ...shared, backend: openBackend(config.proxyMode, { addresses }), conntrack, nodeName }),
+    startProxy({ ...shared, backend: openBackend(config.proxyMode, { addresses, clock, log }), conntrack, nodeName }),
     startDns({
       ...shared,
       listen: [{ address: nodeIp, port: DNS_PORT }],

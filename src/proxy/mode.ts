@@ -47,14 +47,18 @@ export function isModeName(name: string | undefined): name is ModeName {
   return MODE_NAMES.some((one) => one === name);
 }
 
+export type RuleSet = 'nftables' | 'iptables' | 'ipvs';
+
 /** A mode with its hands on the machine. */
 export interface ProxyBackend {
   readonly name: ModeName;
   readonly mode: ProxyMode;
   /** Carries out a plan of {@link mode}: all of it or nothing. Rejects with what was refused. */
   run(plan: Plan): Promise<void>;
-  /** Takes away all that this mode ever put there, in this process or an earlier one. */
-  cleanup(): Promise<void>;
+  /** In whose language its rules are: modes of the same replace each other's rules. */
+  readonly rules: RuleSet;
+  /** Takes away all that this mode ever put there, in this process or an earlier one, but what `heir` goes on to use. */
+  cleanup(heir?: ProxyBackend): Promise<void>;
   /** Ends what the mode holds in this process; rules stay. */
   close(): void;
 }

@@ -95,12 +95,18 @@ async function takeOver(parts: Parts): Promise<void> {
   try {
     await fresh.applier.replace(parts.map.snapshot());
   } catch (error) {
-    await next.backend.cleanup().catch(() => {});
+    await next.backend.cleanup(old.backend).catch(() => {});
     next.backend.close();
+    // What the new mode got done may stand where the old rules were.
+    await old.applier
+      .renew(parts.map.snapshot())
+      .catch((again: unknown) => options.log.error('old rules', { error: again }));
     return next.done.reject(error);
   }
   parts.active = fresh;
-  await old.backend.cleanup().catch((error: unknown) => options.log.error('old rules were not removed', { error }));
+  await old.backend
+    .cleanup(fresh.backend)
+    .catch((error: unknown) => options.log.error('old rules were not removed', { error }));
   old.backend.close();
   next.done.resolve();
 }

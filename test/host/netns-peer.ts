@@ -1,6 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import { openConntrack, type UdpFlow } from '../../src/host/conntrack.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/log.ts';
 import { type BackendOptions, openBackend } from '../../src/proxy/backends.ts';
 import type { ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
 import type { Protocol } from '../../src/servicemap/endpoint.ts';
@@ -19,7 +21,7 @@ export type PeerRequest =
       readonly timeoutMs: number;
     }
   /** Which mode of the proxy this process runs from now on. */
-  | { readonly do: 'open'; readonly mode: ModeName; readonly options: BackendOptions }
+  | { readonly do: 'open'; readonly mode: ModeName; readonly options: Omit<BackendOptions, 'clock' | 'log'> }
   /** Its answer is the UDP flows that lead nowhere now (JSON). */
   | { readonly do: 'reset' | 'update'; readonly changes: readonly (readonly [string, readonly ServicePort[]])[] }
   | { readonly do: 'cleanup' }
@@ -100,7 +102,7 @@ async function handle(request: PeerRequest): Promise<PeerAnswer> {
       return ask(request);
     case 'open':
       backend?.close();
-      backend = openBackend(request.mode, request.options);
+      backend = openBackend(request.mode, { ...request.options, clock: systemClock, log: silentLogger });
       return { text: backend.name };
     case 'reset':
     case 'update':

@@ -5,7 +5,7 @@ import type { UdpFlow } from '../../src/host/conntrack.ts';
 import { listNetns } from '../../src/host/netns.ts';
 import type { BackendOptions } from '../../src/proxy/backends.ts';
 import { type Skips, testContract } from '../../src/proxy/contract.fixture.ts';
-import { contract, type Flow, PORTS, world } from '../../src/proxy/contract.ts';
+import { contract, type Flow, PORTS, type PodName, type Source, world } from '../../src/proxy/contract.ts';
 import type { ModeName } from '../../src/proxy/mode.ts';
 import { ServiceMap } from '../../src/servicemap/service-map.ts';
 import type { PeerAnswer } from './netns-peer.ts';
@@ -19,15 +19,16 @@ const SKIPS = { SCTP: 'Node has no SCTP sockets: its rules are followed by the t
 
 export interface ModeTestOptions {
   readonly mode: ModeName;
-  readonly options?: Omit<BackendOptions, 'addresses'>;
+  readonly options?: Pick<BackendOptions, 'iptables'>;
   /** Programs that must be installed. */
   readonly programs?: readonly string[];
   readonly skips?: Skips;
-  /** The address that endpoints on this node see when the node's stands for a client's. */
-  readonly sourceHere?: string;
+  /** Endpoints see the node as their client, whatever the contract says: connections end in a process of the node. */
+  readonly relays?: true;
 }
 
-function whyNot(programs: readonly string[]): string | undefined {
+/** What keeps tests with real packets from running here; undefined when nothing does. */
+export function whyNot(programs: readonly string[]): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
   const missing = ['ip', 'nsenter', ...programs].filter((program) => {
     try {
@@ -41,15 +42,15 @@ function whyNot(programs: readonly string[]): string | undefined {
 }
 
 /** The contract with real packets between namespaces, and what else every mode has to do. */
-export function testMode({ mode, options = {}, programs = [], skips = {}, sourceHere }: ModeTestOptions): void {
+export function testMode({ mode, options = {}, programs = [], skips = {}, relays }: ModeTestOptions): void {
   const title = [mode, ...Object.values(options)].join(' ');
   describe(`proxy mode ${title} with real packets`, { skip: whyNot(programs) ?? false, timeout: 240_000 }, () => {
-    const bench = new ModeBench(`sptest-${process.pid}-${title.replaceAll(' ', '-')}`, sourceHere);
+    const bench = new ModeBench(`sptest-${process.pid}-${title.replaceAll(' ', '-')}`, relays);
     before(() => bench.start(mode, options));
     after(() => bench.stop());
     testContract((flow) => bench.check(flow), { ...SKIPS, ...skips });
     it('a client that stays with an endpoint moves on when it is gone, and then stays there', () => bench.moveOn());
-    it('a UDP client moves on when its endpoint is gone', () => bench.forgetUdp());
+    it('a UDP client moves on when its endpoint is gone', () => (relays ? bench.moveUdp() : bench.forgetUdp()));
     it('cleanup: nothing is left', () => bench.cleanup());
   });
 }
@@ -59,16 +60,15 @@ export class ModeBench {
   readonly lan: ProxyLan;
   readonly #prefix: string;
   readonly #map = new ServiceMap({ name: world.nodeName });
-  readonly #sourceHere: string;
+  readonly #relays: boolean;
 
-  /** A pod that is sent to itself, or to its neighbour, sees the node by its address on the link between them. */
-  constructor(prefix: string, sourceHere = '169.254.1.1') {
+  constructor(prefix: string, relays = false) {
     this.#prefix = prefix;
     this.lan = new ProxyLan(prefix);
-    this.#sourceHere = sourceHere;
+    this.#relays = relays;
   }
 
-  async start(mode: ModeName, options: Omit<BackendOptions, 'addresses'>): Promise<void> {
+  async start(mode: ModeName, options: Pick<BackendOptions, 'iptables'>): Promise<void> {
     await this.lan.start();
     for (const { services, slices } of contract) {
       for (const service of services) this.#map.setService(service);
@@ -110,15 +110,27 @@ export class ModeBench {
   async check(flow: Flow): Promise<void> {
     const { expect } = flow;
     if (typeof expect === 'string') return assert.deepEqual(await this.#ask(flow), { failed: expect });
-    const clients = { ...world.pods, node: world.nodeIp, 'other-node': world.otherNodeIp, outside: world.outsideIp };
-    const expected = expect.endpoints.map((pod) => {
-      const node = pod === 'pod-c' ? world.nodeIp : this.#sourceHere;
-      return `${world.pods[pod]} ${expect.source === 'client' ? clients[flow.from] : node}`;
-    });
+    const expected = expect.endpoints.map((pod) => this.#answer(pod, flow.from, expect.source));
     const heard = await this.hear(flow, expect.sticky ? ['nobody'] : expected);
     if (!expect.sticky) return assert.deepEqual(heard, expected.sort());
     assert.equal(heard.length, 1);
     assert.ok(expected.includes(heard[0]!), heard[0]);
+  }
+
+  /** A Service of the contract from now on has these endpoints, on this node. */
+  async setEndpoints(name: string, addresses: readonly string[]): Promise<void> {
+    const slice = contract.flatMap(({ slices }) => slices).find(({ metadata }) => metadata.name === `${name}-1`)!;
+    const endpoints = addresses.map((address) => ({ addresses: [address], nodeName: world.nodeName }));
+    this.#map.setSlice({ ...slice, endpoints });
+    await this.program('update');
+  }
+
+  /** What an endpoint tells: itself, and whom it sees. */
+  #answer(pod: PodName, from: Source, source: 'client' | 'node' = 'client'): string {
+    const clients = { ...world.pods, node: world.nodeIp, 'other-node': world.otherNodeIp, outside: world.outsideIp };
+    // A pod that is sent to itself, or to its neighbour, sees the node by its address on the link between them.
+    const node = pod === 'pod-a' || pod === 'pod-b' ? '169.254.1.1' : world.nodeIp;
+    return `${world.pods[pod]} ${source === 'client' && !this.#relays ? clients[from] : node}`;
   }
 
   /** A Service of the contract, whose endpoints `only` these pods are from now on. */
@@ -136,34 +148,43 @@ export class ModeBench {
   async moveOn(): Promise<void> {
     const { to, only } = this.#served('sticky');
     const flow: Flow = { from: 'pod-a', to, port: 80, protocol: 'TCP', expect: 'reject' };
-    const own = world.pods['pod-a'];
-    for (const [pods, answer] of [
-      [['pod-b'], `${world.pods['pod-b']} ${own}`],
-      [['pod-c'], `${world.pods['pod-c']} ${own}`],
-      [['pod-b', 'pod-c'], `${world.pods['pod-c']} ${own}`],
+    for (const [pods, stays] of [
+      [['pod-b'], 'pod-b'],
+      [['pod-c'], 'pod-c'],
+      [['pod-b', 'pod-c'], 'pod-c'],
     ] as const) {
       await only(...pods);
-      assert.deepEqual(await this.hear(flow, ['nobody']), [answer]);
+      assert.deepEqual(await this.hear(flow, ['nobody']), [this.#answer(stays, 'pod-a')]);
     }
   }
 
   async forgetUdp(): Promise<void> {
     const { to, only } = this.#served('udp');
-    const own = world.pods['pod-a'];
-    const answer = () =>
-      this.lan
-        .peer('pod-a')
-        .request({ do: 'ask', protocol: 'UDP', ip: to, port: 80, fromPort: 40000, timeoutMs: ANSWER_MS });
     await only('pod-b');
-    assert.deepEqual(await answer(), { text: `${world.pods['pod-b']} ${own}` });
+    assert.deepEqual(await this.#askUdp(to), { text: this.#answer('pod-b', 'pod-a') });
     const flows = await only('pod-c');
     const gone = { frontendIp: to, frontendPort: 80, endpointIp: world.pods['pod-b'], endpointPort: PORTS.UDP };
     assert.deepEqual(flows, [gone]);
     // The kernel still sends this client where it sent it before.
-    assert.deepEqual(await answer(), { text: `${world.pods['pod-b']} ${own}` });
+    assert.deepEqual(await this.#askUdp(to), { text: this.#answer('pod-b', 'pod-a') });
     const forgotten = await this.lan.peer('node').request({ do: 'forget', flows });
     assert.ok('text' in forgotten && Number(forgotten.text) >= 1);
-    assert.deepEqual(await answer(), { text: `${world.pods['pod-c']} ${own}` });
+    assert.deepEqual(await this.#askUdp(to), { text: this.#answer('pod-c', 'pod-a') });
+  }
+
+  /** What the proxy itself remembers, it can forget itself. */
+  async moveUdp(): Promise<void> {
+    const { to, only } = this.#served('udp');
+    await only('pod-b');
+    assert.deepEqual(await this.#askUdp(to), { text: this.#answer('pod-b', 'pod-a') });
+    assert.deepEqual(await only('pod-c'), []);
+    assert.deepEqual(await this.#askUdp(to), { text: this.#answer('pod-c', 'pod-a') });
+  }
+
+  /** Always from the same port: one exchange, for the kernel and for the proxy. */
+  #askUdp(to: string): Promise<PeerAnswer> {
+    const request = { do: 'ask', protocol: 'UDP', ip: to, port: 80, fromPort: 40000, timeoutMs: ANSWER_MS } as const;
+    return this.lan.peer('pod-a').request(request);
   }
 
   async cleanup(): Promise<void> {

@@ -57,13 +57,15 @@ export function iptablesBackend(iptables: Iptables, addresses: ProxyAddresses): 
   return {
     name: 'iptables',
     mode,
+    rules: 'iptables',
     async run(plan) {
       for (const { family, commands, complete } of (plan as IptablesPlan).families) {
         if (commands === '') continue;
         await iptables.restore(family, complete ? adopt(commands, await iptables.save(family)) : commands);
       }
     },
-    async cleanup() {
+    async cleanup(heir) {
+      if (heir?.rules === 'iptables') return;
       for (const family of mode.families) {
         const commands = cleanup(await iptables.save(family));
         if (commands !== '') await iptables.restore(family, commands);

@@ -8,8 +8,11 @@ export function nftablesBackend(nft: Nft, addresses: ProxyAddresses): ProxyBacke
   return {
     name: 'nftables',
     mode,
+    rules: 'nftables',
     run: ({ commands }) => nft.run(commands),
-    cleanup: () => nft.run(mode.cleanup()),
+    async cleanup(heir) {
+      if (heir?.rules !== 'nftables') await nft.run(mode.cleanup());
+    },
     close: () => nft.close(),
   };
 }
