@@ -90,6 +90,11 @@ export const rooms: readonly Room[] = [
     mayImport: ['lib', 'api', 'client', 'servicemap', 'host'],
   },
   {
+    name: 'gateway',
+    purpose: 'Services at loopback addresses and names of the machine that a local cluster runs on',
+    mayImport: ['lib', 'api', 'client', 'host'],
+  },
+  {
     name: 'console',
     purpose: 'the web console',
     mayImport: ['lib', 'api', 'client'],
@@ -124,6 +129,7 @@ export const rooms: readonly Room[] = [
       'dns',
       'ingress',
       'loadbalancer',
+      'gateway',
       'console',
       'local',
     ],

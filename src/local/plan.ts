@@ -27,6 +27,7 @@ export interface ClusterPlan {
   readonly clusterDomain: string;
   /** Addresses of the LAN that Services of type LoadBalancer get: `first-last`. */
   readonly loadBalancerPool: string;
+  readonly gateway: GatewayPlan;
   /** cgroup path of all pods, below each hierarchy's root. */
   readonly cgroup: string;
   readonly server: ProcessPlan;
@@ -45,6 +46,15 @@ export interface ClusterDirectories {
   readonly pki: string;
   readonly logs: string;
   readonly store: string;
+}
+
+/** The loopback addresses of the machine that stand for the cluster's. */
+export interface GatewayPlan {
+  /** Of the nodes and load balancers, and of the Services. */
+  readonly lan: string;
+  readonly services: string;
+  readonly nameServer: string;
+  readonly domain: string;
 }
 
 /** The network that joins the nodes: a bridge in a network namespace of its own. */
@@ -91,8 +101,10 @@ const RESERVED = ['images', 'kubectl'];
 const NODES_MAX = 100;
 /** As many as have pod addresses. */
 const FAKE_NODES_MAX = 20_000;
-const LAN_CIDR = parseCidr('10.89.0.0/24')!;
+const LAN_BYTE = 89;
+const LAN_CIDR = parseCidr(`10.${LAN_BYTE}.0.0/24`)!;
 const FIRST_NODE = 11;
+const NAME_SERVER = 53;
 /** First and last host number for load balancer addresses: above all nodes. */
 const BALANCED = [200, 250];
 
@@ -125,6 +137,7 @@ export function planCluster(options: ClusterOptions): ClusterPlan {
     dnsServiceIp: '10.96.0.10',
     clusterDomain: 'cluster.local',
     loadBalancerPool: BALANCED.map((index) => formatIp(cidrAddress(LAN_CIDR, index))).join('-'),
+    gateway: planGateway(name),
     cgroup,
     server: planProcess('server', { run, logs }),
     fakeNodes: { ...planProcess('fake-nodes', { run, logs }), count: fakeNodes },
@@ -149,6 +162,28 @@ export function checkClusterName(name: string): void {
     throw new Error(
       `cluster name ${JSON.stringify(name)}: expected at most 30 of a-z, 0-9 and "-", beginning and ending with a letter or digit, and none of: ${RESERVED.join(', ')}`,
     );
+}
+
+/** Second bytes of 127.0.0.0/8 for the first cluster: those of its own addresses; others get a pair by their name. */
+const DEFAULT_BYTES = { name: 'dev', lan: LAN_BYTE, services: 96 };
+const PAIRS = 75;
+const FIRST_PAIR = 100;
+
+function planGateway(name: string): GatewayPlan {
+  const pair = FIRST_PAIR + 2 * (hash(name) % PAIRS);
+  const { lan, services } = name === DEFAULT_BYTES.name ? DEFAULT_BYTES : { lan: pair, services: pair + 1 };
+  const domain = name === DEFAULT_BYTES.name ? 'sampan.local' : `${name}.sampan.local`;
+  return {
+    lan: `127.${lan}.0.0/24`,
+    services: `127.${services}.0.0/16`,
+    nameServer: `127.${lan}.0.${NAME_SERVER}`,
+    domain,
+  };
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  return [...text].reduce((value, letter) => Math.imul(value ^ letter.charCodeAt(0), 0x01000193) >>> 0, 0x811c9dc5);
 }
 
 function planDirectories(state: string, run: string): ClusterDirectories {
@@ -200,12 +235,19 @@ export function ownsNetns(cluster: string, netns: string): boolean {
   return netns.startsWith(prefix) && /^(lan|node-\d+)$/.test(netns.slice(prefix.length));
 }
 
+/** For people: what to connect to on this machine. */
+export function describeGateway({ gateway, lan, serviceCidr }: ClusterPlan): string {
+  const cluster = `${lan.address}/${lan.prefix}`;
+  return `${serviceCidr} at ${gateway.services}, ${cluster} at ${gateway.lan}; names in ${gateway.domain} by ${gateway.nameServer}`;
+}
+
 /** The plan as a table for people. */
 export function describePlan(plan: ClusterPlan): string {
   const rows = [
     ['cluster', plan.name],
     ['API server', `https://127.0.0.1:${plan.port} (nodes: https://${plan.lan.address}:${plan.lan.apiPort})`],
     ['pods, services', `${plan.clusterCidr}, ${plan.serviceCidr} (DNS ${plan.dnsServiceIp}, ${plan.clusterDomain})`],
+    ['on this machine', describeGateway(plan)],
     ['state', plan.directories.state],
     ['running', plan.directories.run],
     ...(plan.fakeNodes.count > 0 ? [['fake nodes', String(plan.fakeNodes.count)]] : []),

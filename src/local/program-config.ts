@@ -3,7 +3,7 @@ import { nodeClientName, nodeServingName, pairPaths } from '../pki/plan.ts';
 import type { ClusterPlan, NodePlan } from './plan.ts';
 
 /** Configuration of the server program: the fields of `ServerConfig` in src/main/config.ts. */
-export function serverConfig(plan: ClusterPlan, inheritedFd: number) {
+export function serverConfig(plan: ClusterPlan, inherited: { listenFd: number; netnsFd: number }) {
   const pki = (path: string) => join(plan.directories.pki, path);
   const serving = pairPaths('apiserver');
   const kubeletClient = pairPaths('apiserver-kubelet-client');
@@ -11,7 +11,7 @@ export function serverConfig(plan: ClusterPlan, inheritedFd: number) {
   return {
     clusterName: plan.name,
     stateDir: plan.directories.store,
-    listen: [{ address: plan.lan.address, port: plan.lan.apiPort }, { fd: inheritedFd }],
+    listen: [{ address: plan.lan.address, port: plan.lan.apiPort }, { fd: inherited.listenFd }],
     advertiseAddress: plan.lan.address,
     advertisePort: plan.lan.apiPort,
     serviceCidr: plan.serviceCidr,
@@ -30,6 +30,15 @@ export function serverConfig(plan: ClusterPlan, inheritedFd: number) {
     dnsServiceIp: plan.dnsServiceIp,
     clusterDomain: plan.clusterDomain,
     loadBalancerPool: plan.loadBalancerPool,
+    gateway: {
+      netnsFd: inherited.netnsFd,
+      networks: [
+        { cluster: lanCidr(plan), loopback: plan.gateway.lan },
+        { cluster: plan.serviceCidr, loopback: plan.gateway.services },
+      ],
+      nameServer: plan.gateway.nameServer,
+      domain: plan.gateway.domain,
+    },
   };
 }
 
@@ -45,6 +54,10 @@ export function fakeNodesConfig(plan: ClusterPlan) {
     keyFile: pki(client.key),
     count: plan.fakeNodes.count,
   };
+}
+
+function lanCidr({ lan }: ClusterPlan): string {
+  return `${lan.address}/${lan.prefix}`;
 }
 
 /** Configuration of a node's agent: the fields of `AgentConfig` in src/main/config.ts. */

@@ -4,7 +4,7 @@ import { memoryBytes, netnsInode } from '../host/process.ts';
 import type { Clock } from '../lib/clock.ts';
 import { connect } from './connect.ts';
 import { processesOf } from './down.ts';
-import type { ClusterPlan, ProcessPlan } from './plan.ts';
+import { type ClusterPlan, describeGateway, type ProcessPlan } from './plan.ts';
 import { runningProcess } from './processes.ts';
 
 /** A cluster as it is now. */
@@ -13,6 +13,8 @@ export interface ClusterStatus {
   readonly server: string;
   readonly ready: boolean;
   readonly kubeconfig: string;
+  /** Where Services answer on this machine. */
+  readonly services: string;
   readonly nodes: readonly NodeStatus[];
   readonly processes: readonly ProcessStatus[];
   /** Proportional set size of all processes, those of containers included. */
@@ -53,6 +55,7 @@ export async function clusterStatus(plan: ClusterPlan, clock: Clock): Promise<Cl
     server: `https://127.0.0.1:${plan.port}`,
     ready,
     kubeconfig: plan.kubeconfig,
+    services: describeGateway(plan),
     nodes: plan.nodes.map((node) =>
       nodeStatus(
         node,
@@ -106,6 +109,7 @@ export function renderStatus(status: ClusterStatus): string {
   return [
     `Cluster ${status.name}: ${status.ready ? 'ready' : 'the API server does not answer'} at ${status.server}`,
     `KUBECONFIG=${status.kubeconfig}`,
+    `Services on this machine: ${status.services}`,
     '',
     ...renderTable(['NODE', 'STATUS', 'ADDRESS', 'POD-CIDR', 'VERSION', 'RUNTIME'], nodes),
     '',

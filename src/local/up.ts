@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { nodes as nodeKind } from '../api/kinds/node.ts';
 import type { Node } from '../api/types.ts';
@@ -64,15 +64,21 @@ export async function up(options: UpOptions): Promise<void> {
 async function startServer({ plan, program }: UpOptions): Promise<void> {
   if (runningProcess(plan.server)) return;
   const socket = await listenForChild(plan.port);
+  // The server runs in the LAN's namespace, and listens for Services in this one.
+  const netns = openSync('/proc/self/ns/net', 'r');
   try {
-    writeConfig(plan.server.configFile, serverConfig(plan, FIRST_INHERITED_FD));
+    writeConfig(
+      plan.server.configFile,
+      serverConfig(plan, { listenFd: FIRST_INHERITED_FD, netnsFd: FIRST_INHERITED_FD + 1 }),
+    );
     startProcess(plan.server, {
       command: [...program, 'server', '--config', plan.server.configFile],
       netns: netnsPath(plan.lan.netns),
-      inherit: [socket.fd],
+      inherit: [socket.fd, netns],
     });
   } finally {
     socket.close();
+    closeSync(netns);
   }
 }
 

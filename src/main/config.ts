@@ -40,10 +40,23 @@ export interface ServerConfig {
   readonly loadBalancerPool: string;
   /** Static bearer tokens: a CSV file of `token,user,uid,"group1,group2"`. */
   readonly tokenAuthFile?: string;
+  /** Services at loopback addresses of the machine; none: they are not. */
+  readonly gateway?: GatewayConfig;
 }
 
 /** How a node does what Services ask for. */
 export type ProxyMode = 'nftables';
+
+/** How Services answer on the machine that the cluster runs on. */
+export interface GatewayConfig {
+  /** Inherited: the machine's own network namespace. */
+  readonly netnsFd: number;
+  /** CIDRs of the cluster and the loopback CIDRs, of equal size, that stand for them. */
+  readonly networks: readonly { readonly cluster: string; readonly loopback: string }[];
+  /** Loopback address of the name server, and the domain that it answers. */
+  readonly nameServer: string;
+  readonly domain: string;
+}
 
 /** How a node announces load balancer addresses. */
 export interface SpeakerConfig {

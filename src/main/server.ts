@@ -26,6 +26,8 @@ import { createEventRecorder } from '../client/events.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/kube-client.ts';
 import { startControllers } from '../controllers/start.ts';
+import { type GatewayOptions, startGateway } from '../gateway/gateway.ts';
+import { openNetnsSockets } from '../host/netns-sockets.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
 import { type Cidr, cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
@@ -36,7 +38,7 @@ import { createRequestSigner } from '../pki/signing-request.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openLmdbStore } from '../store/lmdb.ts';
 import type { Store } from '../store/store.ts';
-import type { ProgramContext, ServerConfig } from './config.ts';
+import type { GatewayConfig, ProgramContext, ServerConfig } from './config.ts';
 
 const NODE_PORTS = { from: 30_000, to: 32_767 };
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -161,8 +163,22 @@ async function startLoops(config: ServerConfig, context: ProgramContext, server:
     ),
   });
   followRoutes({ ...shared, routes: realRoutes });
+  if (config.gateway) openGateway(config, config.gateway, shared);
   startLoadBalancer({ ...shared, recorder: recorder('service-controller'), pool: parsePool(config.loadBalancerPool) });
   startScheduler({ ...shared, recorder: recorder('default-scheduler') });
+}
+
+type Shared = Pick<GatewayOptions, 'informers' | 'clock' | 'random' | 'log' | 'signal'>;
+
+/** Services at loopback addresses of the machine. */
+function openGateway({ serviceCidr }: ServerConfig, gateway: GatewayConfig, shared: Shared): void {
+  const networks = gateway.networks.map(({ cluster, loopback }) => ({
+    cluster: cidr(cluster),
+    loopback: cidr(loopback),
+  }));
+  const { nameServer, domain, netnsFd } = gateway;
+  const sockets = openNetnsSockets(netnsFd);
+  startGateway({ ...shared, plan: { networks }, sockets, routes: realRoutes, serviceCidr, nameServer, domain });
 }
 
 function cidr(text: string): Cidr {

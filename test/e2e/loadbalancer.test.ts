@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Resolver } from 'node:dns/promises';
 import { after, before, describe, test } from 'node:test';
 import { CommandError, run } from '../../src/host/exec.ts';
 import { sleep, systemClock } from '../../src/lib/clock.ts';
@@ -71,6 +72,34 @@ describe('Services of type LoadBalancer', { skip: obstacle() ?? false }, () => {
     await kubectl('patch', 'service', 'web', '-p', '{"spec":{"type":"NodePort"}}');
     assert.equal(await kubectl('get', 'service', 'web', '-o', ADDRESS), '');
     await eventually('the address to go', async () => ((await holders(ip)).length === 0 ? true : undefined));
+  });
+
+  test('Services answer on the machine itself, at loopback addresses and by name', async () => {
+    await kubectl('patch', 'service', 'web', '-p', '{"spec":{"type":"LoadBalancer"}}');
+    await kubectl('wait', 'service/web', `--for=${ADDRESS}`, '--timeout=10s');
+    const [clusterIp, ip, nodePort] = await Promise.all(
+      ['{.spec.clusterIP}', '{.status.loadBalancer.ingress[0].ip}', '{.spec.ports[0].nodePort}'].map((path) =>
+        kubectl('get', 'service', 'web', '-o', `jsonpath=${path}`),
+      ),
+    );
+    const lan = plan.gateway.lan.replace(/\d+\/\d+$/, '');
+    const services = plan.gateway.services.replace(/\d+\.\d+\/\d+$/, '');
+    const addresses = [
+      services + clusterIp!.split('.').slice(2).join('.'),
+      lan + ip!.split('.').at(-1),
+      ...[11, 12, 13].map((node) => `${lan}${node}:${nodePort}`),
+    ];
+    for (const address of addresses) {
+      const look = () =>
+        fetch(`http://${address}`).then(
+          (answer) => answer.text(),
+          () => undefined,
+        );
+      assert.match(await eventually(address, look), /Welcome to nginx/);
+    }
+    const resolver = new Resolver();
+    resolver.setServers([plan.gateway.nameServer]);
+    assert.deepEqual(await resolver.resolve4(`web.default.${plan.gateway.domain}`), [lan + ip!.split('.').at(-1)]);
   });
 
   test('when the node that announces it dies, another one answers', async () => {
