@@ -2,6 +2,7 @@ import { bootstrap } from './bootstrap.ts';
 import { startCertificateSigning } from './certificatesigning.ts';
 import { startClusterDns } from './clusterdns.ts';
 import { startClusterRoleAggregation } from './clusterroleaggregation.ts';
+import { startDaemonSets } from './daemonset.ts';
 import { startDeployments } from './deployment.ts';
 import { startEndpoints } from './endpoints.ts';
 import { startEndpointSlices } from './endpointslice.ts';
@@ -27,6 +28,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startDeployments,
   startReplicaSets,
   startReplicationControllers,
+  startDaemonSets,
   startStatefulSets,
   startEndpointSlices,
   startEndpoints,
