@@ -2,12 +2,15 @@ import { bootstrap } from './bootstrap.ts';
 import { startCertificateSigning } from './certificatesigning.ts';
 import { startClusterDns } from './clusterdns.ts';
 import { startClusterRoleAggregation } from './clusterroleaggregation.ts';
+import { startCronJobs } from './cronjob.ts';
 import { startDaemonSets } from './daemonset.ts';
 import { startDeployments } from './deployment.ts';
 import { startEndpoints } from './endpoints.ts';
 import { startEndpointSlices } from './endpointslice.ts';
 import { startEventTtl } from './eventttl.ts';
 import { startGarbageCollector } from './garbagecollector.ts';
+import { startJobs } from './job.ts';
+import { startJobTtl } from './jobttl.ts';
 import { startNamespaces } from './namespace.ts';
 import { startNodeIpam } from './nodeipam.ts';
 import { startNodeLifecycle } from './nodelifecycle.ts';
@@ -28,6 +31,9 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startDeployments,
   startReplicaSets,
   startReplicationControllers,
+  startCronJobs,
+  startJobTtl,
+  startJobs,
   startDaemonSets,
   startStatefulSets,
   startEndpointSlices,

@@ -1,8 +1,12 @@
 import { ageColumn, column, nameColumn, selectorText, wide } from '../columns.ts';
 import { age } from '../duration.ts';
+import { type FieldError, invalidValue, requiredValue } from '../field-error.ts';
 import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
+import { validateJobSpec } from '../pod/job-validation.ts';
+import { nonNegative, supported } from '../pod/validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
+import { isTimeZone, scheduleError } from '../schedule.ts';
 import type { CronJob } from '../types.ts';
 
 export const cronJobs: Resource<CronJob> = {
@@ -42,7 +46,48 @@ export const cronJobs: Resource<CronJob> = {
   prepareForCreate(job) {
     job.status = {};
   },
+  validate: validateCronJob,
 };
+
+const POLICIES = ['Allow', 'Forbid', 'Replace'];
+/** A Job's name is this and a dash and ten digits. */
+const NAME_LENGTH = 52;
+
+function validateCronJob({ metadata, spec }: CronJob): FieldError[] {
+  const { name } = metadata;
+  return [
+    ...(name.length > NAME_LENGTH
+      ? [invalidValue('metadata.name', name, `must be no more than ${NAME_LENGTH} characters`)]
+      : []),
+    ...(spec?.schedule ? validateSchedule(spec) : [requiredValue('spec.schedule')]),
+    ...nonNegative(spec?.startingDeadlineSeconds, 'spec.startingDeadlineSeconds'),
+    ...nonNegative(spec?.successfulJobsHistoryLimit, 'spec.successfulJobsHistoryLimit'),
+    ...nonNegative(spec?.failedJobsHistoryLimit, 'spec.failedJobsHistoryLimit'),
+    ...supported(spec?.concurrencyPolicy, { path: 'spec.concurrencyPolicy', values: POLICIES }),
+    ...validateJobSpec(spec?.jobTemplate?.spec, { path: 'spec.jobTemplate.spec', generated: true, template: true }),
+  ];
+}
+
+function validateSchedule({ schedule, timeZone }: NonNullable<CronJob['spec']>): FieldError[] {
+  const errors: FieldError[] = [];
+  const wrong = scheduleError(schedule);
+  if (wrong) errors.push(invalidValue('spec.schedule', schedule, wrong));
+  if (/TZ/.test(schedule) && timeZone) {
+    errors.push(
+      invalidValue('spec.schedule', schedule, 'cannot use both timeZone field and TZ or CRON_TZ in schedule'),
+    );
+  }
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    errors.push(
+      invalidValue(
+        'spec.timeZone',
+        timeZone,
+        timeZone === '' ? 'timeZone must be nil or non-empty string' : `unknown time zone ${timeZone}`,
+      ),
+    );
+  }
+  return errors;
+}
 
 function suspendText({ spec }: CronJob): string {
   if (spec?.suspend === undefined) return '<unset>';

@@ -2,6 +2,7 @@ import { ageColumn, column, nameColumn, selectorText, wide } from '../columns.ts
 import { humanDuration } from '../duration.ts';
 import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
+import { validateJobSpec, validateJobUpdate } from '../pod/job-validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { Job } from '../types.ts';
 
@@ -40,8 +41,23 @@ export const jobs: Resource<Job> = {
   },
   prepareForCreate(job) {
     job.status = {};
+    generateSelector(job);
   },
+  validate: (job) => validateJobSpec(job.spec, { path: 'spec', generated: !job.spec?.manualSelector }),
+  validateUpdate: (job, old) => validateJobUpdate(job.spec, old.spec),
 };
+
+/** Pods belong to a Job by labels that no other Job has, unless its selector is its own choice. */
+function generateSelector({ metadata, spec }: Job): void {
+  if (!spec?.template) return;
+  const { name, uid = '' } = metadata;
+  const names = { 'job-name': name, 'batch.kubernetes.io/job-name': name };
+  const uids = { 'controller-uid': uid, 'batch.kubernetes.io/controller-uid': uid };
+  spec.template.metadata ??= {};
+  spec.template.metadata.labels = { ...spec.template.metadata.labels, ...names, ...(spec.manualSelector ? {} : uids) };
+  if (spec.manualSelector || spec.selector) return;
+  spec.selector = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
+}
 
 function isTrue({ status }: Job, type: string): boolean {
   return status?.conditions?.find((condition) => condition.type === type)?.status === 'True';
