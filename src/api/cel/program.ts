@@ -1,0 +1,108 @@
+import { type CelInput, celEnv, isCelError, parse, plan } from '@bufbuild/cel';
+import { strings } from '@bufbuild/cel/ext';
+import { isObject } from '../patch/merge.ts';
+import { kubernetesFunctions } from './functions.ts';
+
+const environment = celEnv({ funcs: [...strings, ...kubernetesFunctions] });
+
+/** What an expression came to. */
+export type CelOutcome = { readonly value: unknown } | { readonly error: string };
+
+/** A compiled expression of the Common Expression Language. */
+export interface CelProgram {
+  /** Names that the expression uses and does not declare itself. */
+  readonly variables: ReadonlySet<string>;
+  /** Never throws. Values of variables are made by {@link toCel}. */
+  run(variables: Readonly<Record<string, CelInput>>): CelOutcome;
+}
+
+/** The expression is none, or uses what is not known. */
+export class CelSyntaxError extends Error {
+  override name = 'CelSyntaxError';
+}
+
+/** Compiles an expression that may use `variables`. Throws {@link CelSyntaxError}. */
+export function compileCel(expression: string, variables: readonly string[]): CelProgram {
+  const parsed = parseExpression(expression);
+  const used = { idents: new Set<string>(), declared: new Set<string>(), calls: new Set<string>() };
+  collect(parsed.expr, used);
+  const free = new Set([...used.idents].filter((name) => !used.declared.has(name)));
+  const unknown = [...free].find((name) => !variables.includes(name) && !TYPE_NAMES.has(name) && name !== 'sets');
+  if (unknown !== undefined) throw undeclared(unknown);
+  const unbound = [...used.calls].find((name) => !environment.funcs.find(name) && !OPERATORS.test(name));
+  if (unbound !== undefined) throw undeclared(unbound);
+  const evaluate = plan(environment, parsed);
+  return {
+    variables: free,
+    run(values) {
+      const result = evaluate(values);
+      return isCelError(result) ? { error: result.message } : { value: fromCel(result) };
+    },
+  };
+}
+
+const TYPE_NAMES = new Set(
+  'bool bytes double duration int list map null_type string timestamp type uint dyn'.split(' '),
+);
+/** Operators that are planned without a function. */
+const OPERATORS = /[@_?]|^sets\./;
+
+function parseExpression(expression: string) {
+  try {
+    return parse(expression);
+  } catch (error) {
+    throw new CelSyntaxError((error as Error).message);
+  }
+}
+
+function undeclared(name: string): CelSyntaxError {
+  return new CelSyntaxError(`undeclared reference to '${name}' (in container '')`);
+}
+
+interface Used {
+  readonly idents: Set<string>;
+  readonly declared: Set<string>;
+  readonly calls: Set<string>;
+}
+
+interface Node {
+  readonly case?: string;
+  readonly value?: {
+    name?: string;
+    function?: string;
+    target?: object;
+    iterVar?: string;
+    iterVar2?: string;
+    accuVar?: string;
+  };
+}
+
+/** What the nodes of a syntax tree name. */
+function collect(tree: unknown, used: Used): void {
+  if (typeof tree !== 'object' || tree === null) return;
+  const { case: kind, value } = tree as Node;
+  if (kind === 'identExpr') used.idents.add(value!.name!.replace(/^\./, ''));
+  if (kind === 'callExpr' && !isSets(value!)) used.calls.add(value!.function!);
+  if (kind === 'comprehensionExpr') {
+    for (const name of [value!.iterVar, value!.iterVar2, value!.accuVar]) if (name) used.declared.add(name);
+  }
+  for (const inner of Object.values(tree)) collect(inner, used);
+}
+
+/** `sets.contains(a, b)`: a function with a dot in its name is parsed as a method. */
+function isSets({ target }: NonNullable<Node['value']>): boolean {
+  const { exprKind } = (target ?? {}) as { exprKind?: Node };
+  return exprKind?.case === 'identExpr' && exprKind.value?.name === 'sets';
+}
+
+/** A JSON value as expressions see it: whole numbers are integers. */
+export function toCel(value: unknown): CelInput {
+  if (Array.isArray(value)) return value.map(toCel);
+  if (isObject(value)) return new Map(Object.entries(value).map(([key, item]) => [key, toCel(item)]));
+  return Number.isSafeInteger(value) ? BigInt(value as number) : (value as CelInput);
+}
+
+/** Integers become numbers; lists and maps are not read by anyone. */
+function fromCel(value: unknown): unknown {
+  return typeof value === 'bigint' ? Number(value) : value;
+}
