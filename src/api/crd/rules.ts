@@ -1,0 +1,109 @@
+import { type CelProgram, CelSyntaxError, compileCel } from '../cel/program.ts';
+import type { FieldError, FieldErrorType } from '../field-error.ts';
+import { isObject } from '../patch/merge.ts';
+import { celValue } from './cel-value.ts';
+import { childPath, type JsonSchema, propertySchema, someSchema, type ValidationRule } from './schema.ts';
+import { mapKey, type Place } from './value.ts';
+
+interface CompiledRule {
+  readonly rule: ValidationRule;
+  readonly program: CelProgram;
+  readonly message: CelProgram | undefined;
+}
+
+const VARIABLES = ['self', 'oldSelf'];
+
+/** Rules are compiled when a value first meets them, and live as long as their schema. */
+const compiled = new WeakMap<JsonSchema, readonly CompiledRule[]>();
+
+/** Whether any rule stands in the schema. */
+export function hasRules(schema: JsonSchema): boolean {
+  return someSchema(schema, (inner) => (inner['x-kubernetes-validations']?.length ?? 0) > 0);
+}
+
+/** Why a rule can not be used, for the one who defines it; undefined when it can. */
+export function ruleProblem({ rule, messageExpression }: ValidationRule): string | undefined {
+  try {
+    compileCel(rule, VARIABLES);
+    if (messageExpression) compileCel(messageExpression, VARIABLES);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CelSyntaxError) return error.message;
+    throw error;
+  }
+}
+
+/** The `x-kubernetes-validations` that a value breaks: of the whole first, then of its parts. */
+export function validateRules(value: unknown, schema: JsonSchema, at: Place): FieldError[] {
+  if (value === null || value === undefined) return [];
+  return [...ownRules(value, schema, at), ...innerRules(value, schema, at)];
+}
+
+function innerRules(value: unknown, schema: JsonSchema, { path, old }: Place): FieldError[] {
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    if (!items || !hasRules(items)) return [];
+    const before = correlated(old, schema);
+    return value.flatMap((item, index) =>
+      validateRules(item, items, { path: `${path}[${index}]`, old: before.get(JSON.stringify(mapKey(item, schema))) }),
+    );
+  }
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, item]) => {
+    const property = propertySchema(schema, key);
+    if (!property || !hasRules(property)) return [];
+    return validateRules(item, property, { path: childPath(path, key), old: isObject(old) ? old[key] : undefined });
+  });
+}
+
+function correlated(old: unknown, schema: JsonSchema): ReadonlyMap<string, unknown> {
+  if (schema['x-kubernetes-list-type'] !== 'map' || !Array.isArray(old)) return new Map();
+  return new Map(old.map((item) => [JSON.stringify(mapKey(item, schema)), item]));
+}
+
+function ownRules(value: unknown, schema: JsonSchema, at: Place): FieldError[] {
+  const rules = schema['x-kubernetes-validations'];
+  if (!rules?.length) return [];
+  const variables: Record<string, ReturnType<typeof celValue>> = { self: celValue(value, schema) };
+  if (at.old !== undefined) variables['oldSelf'] = celValue(at.old, schema);
+  return compiledRules(schema, rules).flatMap(({ rule, program, message }) => {
+    // A rule on a transition says nothing of what has no past.
+    if (program.variables.has('oldSelf') && at.old === undefined) return [];
+    const outcome = program.run(variables);
+    if ('value' in outcome && outcome.value === true) return [];
+    const told = message?.run(variables);
+    const expressed = told && 'value' in told && typeof told.value === 'string' ? told.value.trim() : '';
+    const text = expressed || rule.message || `failed rule: ${rule.rule}`;
+    const detail = 'error' in outcome ? `${outcome.error} evaluating rule: ${text}` : text;
+    return [ruleError(rule, { path: at.path, type: schema.type ?? 'object', detail })];
+  });
+}
+
+function compiledRules(schema: JsonSchema, rules: readonly ValidationRule[]): readonly CompiledRule[] {
+  let programs = compiled.get(schema);
+  if (!programs) {
+    programs = rules.map((rule) => ({
+      rule,
+      program: compileCel(rule.rule, VARIABLES),
+      message: rule.messageExpression ? compileCel(rule.messageExpression, VARIABLES) : undefined,
+    }));
+    compiled.set(schema, programs);
+  }
+  return programs;
+}
+
+const PREFIXES: Partial<Record<FieldErrorType, string>> = {
+  FieldValueRequired: 'Required value',
+  FieldValueForbidden: 'Forbidden',
+};
+
+function ruleError(
+  { reason, fieldPath = '' }: ValidationRule,
+  at: { path: string; type: string; detail: string },
+): FieldError {
+  const type = (reason ?? 'FieldValueInvalid') as FieldErrorType;
+  const word = type === 'FieldValueDuplicate' ? 'Duplicate value' : 'Invalid value';
+  const prefix = PREFIXES[type] ?? `${word}: ${JSON.stringify(at.type)}`;
+  const field = `${at.path}${fieldPath}`.replace(/^\./, '');
+  return { type, field: field === '' ? '<nil>' : field, message: `${prefix}: ${at.detail}` };
+}
