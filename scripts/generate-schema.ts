@@ -23,6 +23,8 @@ interface FactType {
   kind: 'struct' | 'named';
   structType?: string;
   underlying?: string;
+  /** It reads and writes its JSON in a way of its own. */
+  customJSON?: string;
   fields?: FactField[];
 }
 interface Facts {
@@ -104,6 +106,7 @@ function resolve(type: string): string {
   const prefix = /^(\[\]|map\[[^\]]+\])/.exec(type)?.[0];
   if (prefix) return (prefix === '[]' ? '[]' : 'map[string]') + resolve(type.slice(prefix.length));
   const named = facts.types[type];
+  if (named?.customJSON) return 'JSON';
   return named?.kind === 'named' && named.underlying ? resolve(named.underlying) : type;
 }
 

@@ -5,6 +5,8 @@ import type { KubeObject, ObjectMeta } from './types.ts';
 export interface MetaRules {
   readonly namespaced: boolean;
   readonly nameRule: NameRule;
+  /** Finalizers need no domain before a slash: custom resources and their definitions. */
+  readonly bareFinalizers?: boolean;
 }
 
 const ANNOTATIONS_MAX_BYTES = 256 * 1024;
@@ -17,7 +19,7 @@ export function validateObjectMeta(meta: ObjectMeta, rules: MetaRules): FieldErr
     ...validateLabels(meta.labels, 'metadata.labels'),
     ...validateAnnotations(meta.annotations),
     ...validateOwners(meta),
-    ...validateFinalizers(meta.finalizers),
+    ...validateFinalizers(meta.finalizers, rules.bareFinalizers),
   ];
 }
 
@@ -74,10 +76,10 @@ function validateOwners(meta: ObjectMeta): FieldError[] {
 
 const BARE_FINALIZERS = ['orphan', 'foregroundDeletion', 'kubernetes'];
 
-function validateFinalizers(finalizers: string[] | undefined): FieldError[] {
+function validateFinalizers(finalizers: string[] | undefined, bare = false): FieldError[] {
   return (finalizers ?? []).flatMap((name) => {
     const errors = checkQualifiedName(name).map((text) => invalidValue('metadata.finalizers', name, text));
-    if (name.includes('/') || BARE_FINALIZERS.includes(name)) return errors;
+    if (bare || name.includes('/') || BARE_FINALIZERS.includes(name)) return errors;
     const detail = 'name is neither a standard finalizer name nor is it fully qualified';
     return [...errors, invalidValue('metadata.finalizers', name, detail)];
   });

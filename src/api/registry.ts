@@ -7,6 +7,7 @@ import { cronJobs } from './kinds/cronjob.ts';
 import { csiDrivers } from './kinds/csidriver.ts';
 import { csiNodes } from './kinds/csinode.ts';
 import { csiStorageCapacities } from './kinds/csistoragecapacity.ts';
+import { customResourceDefinitions } from './kinds/customresourcedefinition.ts';
 import { daemonSets } from './kinds/daemonset.ts';
 import { deployments } from './kinds/deployment.ts';
 import { endpoints } from './kinds/endpoints.ts';
@@ -97,6 +98,7 @@ export const registry: readonly Resource[] = [
   row(validatingWebhookConfigurations),
   row(validatingAdmissionPolicies),
   row(validatingAdmissionPolicyBindings),
+  row(customResourceDefinitions),
   row(priorityClasses),
   row(leases),
   row(runtimeClasses),

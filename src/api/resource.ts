@@ -1,23 +1,25 @@
+import type { JsonSchema } from './crd/schema.ts';
 import type { FieldError } from './field-error.ts';
 import type { KubeObject, Service } from './types.ts';
 
 /** One column of a `meta.k8s.io/v1` Table. */
 export interface Column<T> {
   readonly name: string;
-  readonly type: 'string' | 'integer' | 'boolean' | 'date';
-  /** 0: shown always; 1: shown by `-o wide`. */
-  readonly priority: 0 | 1;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  /** 0: shown always; higher: shown by `-o wide`. */
+  readonly priority: number;
   readonly description: string;
-  readonly format?: 'name';
-  /** The cell of `object` at `now` (ms since the epoch). */
-  readonly cell: (object: T, now: number) => string | number | boolean;
+  readonly format?: string;
+  /** The cell of `object` at `now` (ms since the epoch); null: empty. */
+  readonly cell: (object: T, now: number) => string | number | boolean | null;
 }
 
 /** Where `scale` finds its parts (as `subresources.scale` of a CustomResourceDefinition). */
 export interface ScalePaths {
   readonly specReplicas: readonly string[];
   readonly statusReplicas: readonly string[];
-  readonly selector: readonly string[];
+  /** To a selector object, or to a selector as text; undefined: there is none. */
+  readonly selector: readonly string[] | undefined;
 }
 
 /** How a version of a kind that is kept in another form is read and written. Neither function changes its argument. */
@@ -51,15 +53,21 @@ export interface Resource<T extends KubeObject = KubeObject> {
   readonly columns: readonly Column<T>[];
   /** Changes `object` in place to what the API would have defaulted (versioned defaulting). */
   readonly setDefaults?: (object: T) => void;
-  /** Rules for a new object; `metadata` is checked by the verbs themselves. */
-  readonly validate?: (object: T) => FieldError[];
+  /** Rules for an object, `old` being what it was before a change; `metadata` is checked by the verbs themselves. */
+  readonly validate?: (object: T, old?: T) => FieldError[];
   /** Rules for a change, beyond `validate` of the new object. */
   readonly validateUpdate?: (object: T, old: T) => FieldError[];
+  /** Rules for a change of the status; none when left out. */
+  readonly validateStatusUpdate?: (object: T, old: T) => FieldError[];
   /** Server-set fields on create and update (registry strategies): runs before defaults' validation. */
   readonly prepareForCreate?: (object: T) => void;
   readonly prepareForUpdate?: (object: T, old: T) => void;
   /** Warning header texts for what was sent. */
   readonly warnings?: (object: T) => string[];
+  /** Kind of a list; the kind's name and `List` when left out. */
+  readonly listKind?: string;
+  /** Of a custom resource; kinds of the program are described by the data of `schema.ts`. */
+  readonly schema?: JsonSchema;
   /** This row is another version of a stored kind; writes follow the stored row's rules. */
   readonly conversion?: Conversion;
   /** Text of a `Warning` header on every answer: the version is on its way out. */

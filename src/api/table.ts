@@ -13,7 +13,7 @@ export interface TableColumn {
 }
 
 export interface TableRow {
-  cells: (string | number | boolean)[];
+  cells: (string | number | boolean | null)[];
   object?: unknown;
 }
 

@@ -4,6 +4,7 @@ import { apiVersion, type Resource } from '../api/resource.ts';
 export class Catalog {
   readonly #fixed: readonly Resource[];
   #rows: readonly Resource[];
+  readonly #ends = new Map<Resource, AbortController>();
   #byPath: ReadonlyMap<string, Resource>;
 
   constructor(fixed: readonly Resource[]) {
@@ -22,9 +23,20 @@ export class Catalog {
     return this.#byPath.get(`${version}/${plural}`);
   }
 
+  /** Aborts when an added row is no longer served in this form: what follows its objects must begin anew. */
+  endOf(resource: Resource): AbortSignal | undefined {
+    return this.#ends.get(resource)?.signal;
+  }
+
   /** Replaces all added rows. Rows of the program win over added ones of the same name. */
   setAdded(added: readonly Resource[]): void {
     this.#rows = [...this.#fixed, ...added];
+    for (const [resource, end] of this.#ends) {
+      if (added.includes(resource)) continue;
+      this.#ends.delete(resource);
+      end.abort();
+    }
+    for (const resource of added) if (!this.#ends.has(resource)) this.#ends.set(resource, new AbortController());
     this.#byPath = indexed(this.#rows);
   }
 }

@@ -1,4 +1,5 @@
 import { parse as parseYaml } from 'yaml';
+import { settleCustom } from '../api/crd/settle.ts';
 import { ApiError, badRequest } from '../api/errors.ts';
 import { isObject } from '../api/patch/merge.ts';
 import { apiVersion, type Resource } from '../api/resource.ts';
@@ -71,7 +72,9 @@ export function settle(object: KubeObject, resource: Resource, fieldValidation: 
 
 /** Throws BadRequest for wrong types, and for unknown fields when strict; answers warnings otherwise. */
 function checkObject(object: KubeObject, resource: Resource, fieldValidation: string | null): string[] {
-  const { unknown, wrongTypes } = checkFields(typeNameOf(resource), object);
+  const { unknown, wrongTypes } = resource.schema
+    ? settleCustom(object, resource.schema)
+    : checkFields(typeNameOf(resource), object);
   if (wrongTypes.length > 0) {
     throw badRequest(
       `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: ${wrongTypes[0]}`,

@@ -78,12 +78,9 @@ export class ResourceHandler {
     if (request.method !== 'GET') throw methodNotAllowed();
     if (isWatch(request.query)) {
       const json = { ...negotiated, encoding: 'json' as const };
-      const body = watchObjects(this.#context, {
-        ...call,
-        negotiated: json,
-        query: request.query,
-        signal: request.signal,
-      });
+      const end = this.#options.catalog.endOf(target.resource);
+      const signal = end ? AbortSignal.any([request.signal, end]) : request.signal;
+      const body = watchObjects(this.#context, { ...call, negotiated: json, query: request.query, signal });
       return { status: 200, headers: { 'content-type': 'application/json' }, body };
     }
     const page = listObjects(this.#context, target, request.query);
@@ -116,7 +113,7 @@ export class ResourceHandler {
       if (request.method === 'PATCH') return this.#patch(call, 'status');
     }
     if (subresource === 'scale' && resource.scale) return this.#scale(call);
-    const verb = SUBRESOURCE_VERBS[`${resource.plural}/${subresource}`];
+    const verb = resource.group === '' ? SUBRESOURCE_VERBS[`${resource.plural}/${subresource}`] : undefined;
     if (verb === 'finalize' && request.method === 'PUT') return this.#finalize(call);
     if (verb === 'binding' && request.method === 'POST') return this.#bind(call);
     if (verb === 'eviction' && request.method === 'POST') return this.#evict(call);
@@ -162,7 +159,7 @@ export class ResourceHandler {
   async #patch(call: Call, scope: UpdateScope): Promise<ApiResponse> {
     const { request, target } = call;
     if (mediaType(request.headers['content-type']) === APPLY_PATCH) return this.#apply(call, scope);
-    const apply = await readPatch(request, typeNameOf(target.resource));
+    const apply = await readPatch(request, target.resource.schema ? undefined : typeNameOf(target.resource));
     const warnings: string[] = [];
     const change = (current: KubeObject) => {
       const patched = apply(fromStored(target, current)) as KubeObject;

@@ -26,11 +26,21 @@ export const PATCH_TYPES = [
   'application/strategic-merge-patch+json',
 ];
 
-/** A JSON patch, merge patch or strategic merge patch. Throws UnsupportedMediaType and BadRequest. */
-export async function readPatch(request: ApiRequest, typeName: string): Promise<Change> {
+const CUSTOM_PATCH_TYPES = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/apply-patch+yaml',
+];
+
+/**
+ * A JSON patch, merge patch or strategic merge patch; the last one only of types that are known. Throws
+ * UnsupportedMediaType and BadRequest.
+ */
+export async function readPatch(request: ApiRequest, typeName: string | undefined): Promise<Change> {
   const type = mediaType(request.headers['content-type']);
-  if (!PATCH_TYPES.includes(type)) {
-    const message = `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`;
+  const accepted = typeName === undefined ? CUSTOM_PATCH_TYPES : PATCH_TYPES;
+  if (!accepted.includes(type)) {
+    const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`;
     throw new ApiError('UnsupportedMediaType', message);
   }
   const patch = parseText(await request.body(), (text) =>
@@ -39,5 +49,5 @@ export async function readPatch(request: ApiRequest, typeName: string): Promise<
   if (type === PATCH_TYPES[0]) return (current) => jsonPatch(current, patch);
   if (!isObject(patch)) throw badRequest('the patch must be a JSON object');
   if (type === PATCH_TYPES[1]) return (current) => mergePatch(current, patch) as object;
-  return (current) => strategicMergePatch(current, patch, typeName);
+  return (current) => strategicMergePatch(current, patch, typeName!);
 }

@@ -1,7 +1,9 @@
 import { ApiError, notFound } from '../api/errors.ts';
 import type { Resource } from '../api/resource.ts';
 import type { KubeObject } from '../api/types.ts';
+import type { Admission } from './admission.ts';
 import type { VerbContext } from './context.ts';
+import { Definitions } from './crd/definitions.ts';
 import { discover, SERVER_VERSION } from './discovery.ts';
 import { ResourceHandler } from './handler.ts';
 import { type ApiServerOptions, type Attributes, isWatch } from './options.ts';
@@ -19,7 +21,11 @@ export interface ApiServer {
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const context: VerbContext = { admissions: [], plugins: [], ...options };
+  const admissions = [...(options.admissions ?? [])];
+  const context: VerbContext = { plugins: [], ...options, admissions };
+  const definitions = new Definitions(context, options.log);
+  admissions.push(definitions.admission as Admission);
+  definitions.start();
   const router = new Router(options.catalog);
   const handler = new ResourceHandler(context, options);
   const authorize: ApiServer['authorize'] = (user, request) => {

@@ -27,6 +27,8 @@ export interface TestAnswer {
 }
 
 export interface TestServerOptions {
+  /** One of an earlier server, to go on with. */
+  store?: Store;
   clock?: Clock;
   random?: () => number;
   /** Changes that watches may resume from. */
@@ -46,7 +48,7 @@ export function createRandom(seed: number): () => number {
 
 /** The real API server over a store in memory, with the namespace `default`. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const store = createMemoryStore({ historyLimit: options.historyLimit });
+  const { store = createMemoryStore({ historyLimit: options.historyLimit }) } = options;
   const { clock = systemClock, random = createRandom(1) } = options;
   const allocator = createServiceAllocator({
     serviceCidr: parseCidr('10.96.0.0/16')!,

@@ -34,7 +34,8 @@ function nextStep(rest: string): { step: Step; length: number } | undefined {
     return { step: (values) => values.flatMap((value) => member(value, key)), length: name[0].length };
   }
   const index = INDEX.exec(rest);
-  if (index) return { step: (values) => values.flatMap((value) => at(value, Number(index[1]))), length: index[0].length };
+  if (index)
+    return { step: (values) => values.flatMap((value) => at(value, Number(index[1]))), length: index[0].length };
   const filter = FILTER.exec(rest);
   const holds = filter && condition(filter);
   if (!holds) return undefined;

@@ -1,5 +1,5 @@
-import { age } from '../duration.ts';
 import { nameColumn } from '../columns.ts';
+import { age } from '../duration.ts';
 import type { Column } from '../resource.ts';
 import type { KubeObject } from '../types.ts';
 import { compileJsonPath, type JsonPath } from './json-path.ts';

@@ -15,13 +15,14 @@ export function scaleOf(resource: Resource, object: KubeObject): KubeObject {
     spec: { replicas: (read(object, paths.specReplicas) as number | undefined) ?? 0 },
     status: {
       replicas: (read(object, paths.statusReplicas) as number | undefined) ?? 0,
-      selector: selectorText(read(object, paths.selector)),
+      selector: selectorText(paths.selector && read(object, paths.selector)),
     },
   } as KubeObject;
 }
 
 /** A ReplicationController's selector is a plain map of labels. */
 function selectorText(selector: unknown): string {
+  if (typeof selector === 'string') return selector;
   const values = Object.values((selector ?? {}) as object);
   const isMap = values.length > 0 && values.every((value) => typeof value === 'string');
   return formatLabelSelector(
@@ -38,7 +39,11 @@ export function withScale(resource: Resource, object: KubeObject, scale: object)
     throw invalid({ group: 'autoscaling', kind: 'Scale' }, object.metadata.name, [error]);
   }
   const path = resource.scale!.specReplicas;
-  const parent = read(object, path.slice(0, -1)) as Record<string, unknown>;
+  let parent = object as unknown as Record<string, unknown>;
+  for (const key of path.slice(0, -1)) {
+    parent[key] ??= {};
+    parent = parent[key] as Record<string, unknown>;
+  }
   parent[path.at(-1)!] = replicas;
   object.metadata.resourceVersion = wanted.metadata?.resourceVersion;
   return object;

@@ -132,7 +132,9 @@ function admit(context: VerbContext, resource: Resource, run: (step: Admission) 
 }
 
 function metaErrors(resource: Resource, object: KubeObject) {
-  const rules = { namespaced: resource.namespaced, nameRule: resource.nameRule ?? 'dns1123-subdomain' };
+  const bareFinalizers = resource.schema !== undefined || resource.group === 'apiextensions.k8s.io';
+  const { namespaced, nameRule = 'dns1123-subdomain' } = resource;
+  const rules = { namespaced, nameRule, bareFinalizers };
   return validateObjectMeta(object.metadata, rules);
 }
 
@@ -205,7 +207,7 @@ async function replace(context: VerbContext, at: Replacement, options: UpdateOpt
   const { resource } = target;
   const object = await mutateUpdate(context, at, options);
   if (options.scope === 'main') resource.prepareForUpdate?.(object, old);
-  if (options.scope === 'main' && resource.generation && specChanged(object, old)) {
+  if (options.scope === 'main' && resource.generation && specChanged(resource, object, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
   const admitted =
@@ -276,17 +278,20 @@ function compact(object: KubeObject): KubeObject {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as unknown as KubeObject;
 }
 
-function specChanged(object: KubeObject, old: KubeObject): boolean {
-  const content = ({ metadata: _metadata, status: _status, ...rest }: KubeObject & { status?: unknown }) => rest;
+/** Without a subresource of its own, the status is content as all else. */
+function specChanged(resource: Resource, object: KubeObject, old: KubeObject): boolean {
+  const content = ({ metadata: _metadata, status, ...rest }: KubeObject & { status?: unknown }) =>
+    resource.status ? rest : { ...rest, status };
   return !isDeepStrictEqual(content(object), content(old));
 }
 
 function checkUpdate({ target: { resource }, old }: Replacement, object: KubeObject, scope: UpdateScope): void {
+  if (scope === 'status') throwInvalid(resource, object, resource.validateStatusUpdate?.(object, old) ?? []);
   if (scope !== 'main') return;
   throwInvalid(resource, object, [
     ...metaErrors(resource, object),
     ...validateObjectMetaUpdate(object, old),
-    ...(resource.validate?.(object) ?? []),
+    ...(resource.validate?.(object, old) ?? []),
     ...(resource.validateUpdate?.(object, old) ?? []),
   ]);
 }
