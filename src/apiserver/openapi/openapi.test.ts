@@ -28,7 +28,9 @@ async function get(path: string): Promise<any> {
 
 function refsOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]) => (key === '$ref' ? [item as string] : refsOf(item)));
+  return Object.entries(value).flatMap(([key, item]) =>
+    key === '$ref' && typeof item === 'string' ? [item] : refsOf(item),
+  );
 }
 
 test('createOpenApi() lists every group version, and each document is whole', async () => {

@@ -93,6 +93,7 @@ const SCALARS: Readonly<Record<string, Schema>> = {
   MicroTime: { type: 'string', format: 'date-time' },
   Duration: { type: 'string' },
   Quantity: { type: 'string' },
+  JSON: {},
   IntOrString: { type: 'string', format: 'int-or-string' },
 };
 

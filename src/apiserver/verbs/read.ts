@@ -121,5 +121,6 @@ export function renderList(page: Page, { target, negotiated, now }: ListRender):
     return JSON.stringify({ kind, apiVersion: `meta.k8s.io/${negotiated.version}`, metadata: page.metadata, items });
   }
   const items = page.items.map((item) => textAs(resource, item)).join(',');
-  return `{"kind":"${resource.listKind ?? `${resource.kind}List`}","apiVersion":"${apiVersion(resource)}","metadata":${metadata},"items":[${items}]}`;
+  const kind = resource.listKind ?? `${resource.kind}List`;
+  return `{"kind":"${kind}","apiVersion":"${apiVersion(resource)}","metadata":${metadata},"items":[${items}]}`;
 }
