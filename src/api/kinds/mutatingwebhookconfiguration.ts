@@ -1,3 +1,4 @@
+import { validateWebhooks } from '../admission/webhook-validation.ts';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { clusterKind, type Resource } from '../resource.ts';
 import type { MutatingWebhookConfiguration } from '../types.ts';
@@ -24,4 +25,5 @@ export const mutatingWebhookConfigurations: Resource<MutatingWebhookConfiguratio
       for (const rule of webhook.rules ?? []) rule.scope ??= '*';
     }
   },
+  validate: validateWebhooks,
 };

@@ -1,3 +1,4 @@
+import { validateWebhooks } from '../admission/webhook-validation.ts';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { clusterKind, type Resource } from '../resource.ts';
 import type { ValidatingWebhookConfiguration } from '../types.ts';
@@ -23,4 +24,5 @@ export const validatingWebhookConfigurations: Resource<ValidatingWebhookConfigur
       for (const rule of webhook.rules ?? []) rule.scope ??= '*';
     }
   },
+  validate: validateWebhooks,
 };

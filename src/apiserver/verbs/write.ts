@@ -95,13 +95,19 @@ async function insert(
   resource.setDefaults?.(sent);
   setOwned(sent, {}, options);
   const mutated = await mutate(context, { operation: 'CREATE', target, object: sent }, options);
-  if (mutated) resource.setDefaults?.(mutated);
+  if (mutated) {
+    resource.setDefaults?.(mutated);
+    setOwned(mutated, {}, options);
+  }
   const object = mutated ?? sent;
   resource.prepareForCreate?.(object);
   const key = keyOf(resource, object.metadata);
   // Before anything is handed out for it: a taken name must not cost an address.
   if (context.store.head(key)) throw alreadyExists(resource, object.metadata.name);
-  const admitted = admit(context, resource, (step) => step.create?.(object, options));
+  const admitted = admit(stepsOf(context, resource), {
+    run: (step) => step.create?.(object, options),
+    undo: (step) => step.aborted?.(object, undefined),
+  });
   try {
     throwInvalid(resource, object, [...metaErrors(resource, object), ...(resource.validate?.(object) ?? [])]);
     await validateByPlugins(context, { operation: 'CREATE', target, object }, options);
@@ -124,10 +130,19 @@ function setOwned(object: KubeObject, before: State, { own }: WriteOptions): voi
   else delete object.metadata.managedFields;
 }
 
-/** Runs admission steps in order; when one refuses, `undo` is theirs to do. */
-function admit(context: VerbContext, resource: Resource, run: (step: Admission) => void): Admission[] {
-  const steps = stepsOf(context, resource);
-  for (const step of steps) run(step);
+/** Runs admission steps in order; when one refuses, those before it give back what they took. */
+function admit(
+  steps: readonly Admission[],
+  { run, undo }: { run: (step: Admission) => void; undo: (step: Admission) => void },
+): readonly Admission[] {
+  for (const [index, step] of steps.entries()) {
+    try {
+      run(step);
+    } catch (error) {
+      for (const earlier of steps.slice(0, index)) undo(earlier);
+      throw error;
+    }
+  }
   return steps;
 }
 
@@ -210,8 +225,10 @@ async function replace(context: VerbContext, at: Replacement, options: UpdateOpt
   if (options.scope === 'main' && resource.generation && specChanged(resource, object, old)) {
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
-  const admitted =
-    options.scope === 'main' ? admit(context, resource, (step) => step.update?.(object, old, options)) : [];
+  const admitted = admit(options.scope === 'main' ? stepsOf(context, resource) : [], {
+    run: (step) => step.update?.(object, old, options),
+    undo: (step) => step.aborted?.(object, old),
+  });
   try {
     checkUpdate(at, object, options.scope);
     if (options.scope !== 'internal')
@@ -240,6 +257,7 @@ async function mutateUpdate(context: VerbContext, at: Replacement, options: Upda
   if (!mutated) return object;
   const kept = scoped({ ...at, wanted: mutated }, options.scope);
   target.resource.setDefaults?.(kept);
+  setOwned(kept, old, options);
   return kept;
 }
 
