@@ -24,6 +24,8 @@ export class SchedulingQueue {
   readonly #failures = new Map<string, number>();
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
 
+  #stopped = false;
+
   constructor(options: { clock: Clock; onReady: () => void }) {
     this.#clock = options.clock;
     this.#onReady = options.onReady;
@@ -84,7 +86,7 @@ export class SchedulingQueue {
   }
 
   #schedule(at: number): void {
-    if (this.#timer && this.#timer.at <= at) return;
+    if (this.#stopped || (this.#timer && this.#timer.at <= at)) return;
     this.#timer?.cancel();
     const cancel = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
       this.#timer = undefined;
@@ -95,7 +97,9 @@ export class SchedulingQueue {
     this.#timer = { at, cancel };
   }
 
+  /** For good: what has no luck afterwards is not tried again. */
   stop(): void {
+    this.#stopped = true;
     this.#timer?.cancel();
   }
 }
