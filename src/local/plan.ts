@@ -10,6 +10,8 @@ export interface ClusterOptions {
   /** Nodes without containers, beside the others. */
   fakeNodes?: number;
   /** `/var/lib/sampan` and `/run/sampan`, but in tests. */
+  /** {@link ClusterPlan.proxyMode} */
+  proxyMode?: string | undefined;
   roots?: { state: string; run: string };
 }
 
@@ -20,6 +22,8 @@ export interface ClusterPlan {
   readonly directories: ClusterDirectories;
   readonly lan: LanPlan;
   readonly nodes: readonly NodePlan[];
+  /** Modes of the nodes' Service proxies: one for all, and others by node (`iptables,node-2=userspace`). */
+  readonly proxyMode: string | undefined;
   readonly serviceCidr: string;
   readonly clusterCidr: string;
   readonly nodeCidrPrefix: number;
@@ -77,6 +81,7 @@ export interface NodePlan {
   readonly stateDir: string;
   readonly runDir: string;
   readonly cniConfDir: string;
+  readonly proxyMode: string;
   readonly cgroup: string;
   readonly containerd: ContainerdPlan;
   readonly agent: ProcessPlan & { readonly stateDir: string };
@@ -114,7 +119,7 @@ export const CLUSTER_ROOTS = { state: '/var/lib/sampan', run: '/run/sampan' } as
 /** Pure. Throws a readable error for options that cannot be. */
 export function planCluster(options: ClusterOptions): ClusterPlan {
   checkOptions(options);
-  const { name, nodes, port, fakeNodes = 0, roots = CLUSTER_ROOTS } = options;
+  const { name, nodes, port, fakeNodes = 0, proxyMode, roots = CLUSTER_ROOTS } = options;
   const directories = planDirectories(join(roots.state, name), join(roots.run, name));
   const { state, run, logs } = directories;
   const cgroup = `sampan-${name}`;
@@ -130,7 +135,10 @@ export function planCluster(options: ClusterOptions): ClusterPlan {
       broadcast: formatIp(cidrAddress(LAN_CIDR, cidrSize(LAN_CIDR) - 1n)),
       apiPort: 6443,
     },
-    nodes: Array.from({ length: nodes }, (_, index) => planNode({ cluster: name, index, state, run, logs, cgroup })),
+    nodes: Array.from({ length: nodes }, (_, index) =>
+      planNode({ cluster: name, index, state, run, logs, cgroup, proxyMode }),
+    ),
+    proxyMode,
     serviceCidr: '10.96.0.0/16',
     clusterCidr: '10.244.0.0/16',
     nodeCidrPrefix: 24,
@@ -197,6 +205,7 @@ function planNode(options: {
   run: string;
   logs: string;
   cgroup: string;
+  proxyMode: string | undefined;
 }): NodePlan {
   const name = `node-${options.index + 1}`;
   const stateDir = join(options.state, 'nodes', name);
@@ -210,6 +219,7 @@ function planNode(options: {
     stateDir,
     runDir,
     cniConfDir: join(runDir, 'cni'),
+    proxyMode: proxyModeOf(name, options.proxyMode),
     cgroup: `${options.cgroup}/${name}`,
     containerd: {
       ...planProcess('containerd', { run: runDir, logs }),
@@ -219,6 +229,15 @@ function planNode(options: {
     },
     agent: { ...planProcess('agent', { run: runDir, logs }), stateDir: join(stateDir, 'agent') },
   };
+}
+
+const DEFAULT_PROXY_MODE = 'nftables';
+
+/** The last word that is about all nodes, or about this one, counts; one about this node counts more. */
+function proxyModeOf(node: string, modes = ''): string {
+  const words = modes.split(',').filter((word) => word !== '');
+  const own = words.findLast((word) => word.startsWith(`${node}=`))?.slice(node.length + 1);
+  return own ?? words.findLast((word) => !word.includes('=')) ?? DEFAULT_PROXY_MODE;
 }
 
 function planProcess(name: string, at: { run: string; logs: string }): ProcessPlan {

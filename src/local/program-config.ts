@@ -83,7 +83,7 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
     clusterCidr: plan.clusterCidr,
     serviceCidr: plan.serviceCidr,
     cgroupParent: `/${node.cgroup}`,
-    proxyMode: 'nftables' as const,
+    proxyMode: node.proxyMode,
     loadBalancer: { pool: plan.loadBalancerPool, link: 'eth0', broadcast: plan.lan.broadcast },
   };
 }

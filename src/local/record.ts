@@ -8,6 +8,7 @@ export interface ClusterRecord {
   readonly nodes: number;
   readonly port: number;
   readonly fakeNodes?: number;
+  readonly proxyMode?: string | undefined;
 }
 
 const DEFAULT_NODES = 3;
@@ -25,8 +26,8 @@ function recordFile(name: string): string {
 
 export function writeRecord(plan: ClusterPlan): void {
   mkdirSync(dirname(plan.record), { recursive: true, mode: 0o711 });
-  const { name, port, fakeNodes } = plan;
-  const record: ClusterRecord = { name, nodes: plan.nodes.length, port, fakeNodes: fakeNodes.count };
+  const { name, port, fakeNodes, proxyMode } = plan;
+  const record: ClusterRecord = { name, nodes: plan.nodes.length, port, fakeNodes: fakeNodes.count, proxyMode };
   writeFileSync(plan.record, `${JSON.stringify(record)}\n`);
 }
 
@@ -48,6 +49,7 @@ export interface WantedCluster {
   readonly nodes?: number;
   readonly port?: number;
   readonly fakeNodes?: number;
+  readonly proxyMode?: string | undefined;
 }
 
 /**
@@ -65,5 +67,6 @@ export function planToStart(wanted: WantedCluster): ClusterPlan {
     nodes: wanted.nodes ?? record?.nodes ?? DEFAULT_NODES,
     port: wanted.port ?? record?.port ?? DEFAULT_PORT,
     fakeNodes: wanted.fakeNodes ?? record?.fakeNodes ?? 0,
+    proxyMode: wanted.proxyMode ?? record?.proxyMode,
   });
 }

@@ -13,8 +13,10 @@ import { untilAborted } from '../lib/abort.ts';
 import { startHeartbeat } from '../loadbalancer/heartbeat.ts';
 import { parsePool } from '../loadbalancer/pool.ts';
 import { type SpeakerOptions, startSpeaker } from '../loadbalancer/speaker.ts';
-import { openBackend } from '../proxy/backends.ts';
-import { startProxy } from '../proxy/start.ts';
+import { type BackendOptions, openBackend, removeLeftovers } from '../proxy/backends.ts';
+import { followMode } from '../proxy/follow-mode.ts';
+import { parseModeChoice } from '../proxy/mode.ts';
+import { type ProxyOptions, startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
 
 const DNS_PORT = 53;
@@ -38,7 +40,7 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   const runtime = connectRuntime(config.containerdSocket);
   await Promise.all([
     announceAddresses(config, { ...shared, link }),
-    startProxy({ ...shared, backend: openBackend(config.proxyMode, { addresses, clock, log }), conntrack, nodeName }),
+    startServiceProxy(config, { ...shared, addresses, conntrack, nodeName }),
     startDns({
       ...shared,
       listen: [{ address: nodeIp, port: DNS_PORT }],
@@ -67,6 +69,17 @@ function announceAddresses({ nodeName, loadBalancer }: AgentConfig, shared: Omit
   const speaker = startSpeaker({ ...shared, nodeName, pool: parsePool(loadBalancer.pool) });
   const { broadcast } = loadBalancer;
   return startHeartbeat({ ...shared, nodeName, broadcast, onHeard: (claim) => speaker.heard(claim) });
+}
+
+type ServiceProxyOptions = Omit<ProxyOptions, 'backend'> & Pick<BackendOptions, 'addresses'>;
+
+/** The Service proxy in its configured mode, and from then on in the one that the Node asks for. */
+async function startServiceProxy({ proxyMode }: AgentConfig, options: ServiceProxyOptions): Promise<void> {
+  const configured = parseModeChoice(proxyMode);
+  if (!configured) throw new Error(`proxyMode: expected a mode of the proxy, actual: ${JSON.stringify(proxyMode)}`);
+  const proxy = await startProxy({ ...options, backend: openBackend(configured, options) });
+  await removeLeftovers(proxy.backend(), options);
+  followMode({ ...options, configured, switchTo: (choice) => proxy.switchTo(openBackend(choice, options)) });
 }
 
 function osImage(): string {

@@ -29,6 +29,11 @@ export const commands: readonly CommandSpec[] = [
         about: 'Number of nodes without containers, whose pods are only recorded as running (default: 0)',
       },
       'dry-run': { type: 'boolean', about: 'Print what would be started, and change nothing' },
+      'proxy-mode': {
+        type: 'string',
+        value: 'MODE',
+        about: 'nftables (default), iptables, ipvs[/SCHEDULER] or userspace; others by node: iptables,node-2=userspace',
+      },
     },
     load: () => import('./commands/up.ts'),
   },
@@ -62,6 +67,18 @@ export const commands: readonly CommandSpec[] = [
     flags: { name },
     passesOn: true,
     load: () => import('./commands/node.ts'),
+  },
+  {
+    name: 'proxy',
+    summary: 'Show or change the mode of the Service proxy, while the nodes run',
+    operands: '[NODE…]',
+    flags: {
+      name,
+      mode: { type: 'string', value: 'MODE', about: 'nftables, iptables, ipvs[/SCHEDULER] or userspace, from now on' },
+      cleanup: { type: 'boolean', about: 'Remove the rules that proxies left on nodes whose agent does not run' },
+      here: { type: 'boolean', about: 'With --cleanup: in this network namespace, of whatever cluster' },
+    },
+    load: () => import('./commands/proxy.ts'),
   },
   {
     name: 'image',

@@ -44,9 +44,6 @@ export interface ServerConfig {
   readonly gateway?: GatewayConfig;
 }
 
-/** How a node does what Services ask for. */
-export type ProxyMode = 'nftables';
-
 /** How Services answer on the machine that the cluster runs on. */
 export interface GatewayConfig {
   /** Inherited: the machine's own network namespace. */
@@ -92,7 +89,8 @@ export interface AgentConfig {
   readonly serviceCidr: string;
   /** cgroup path below each hierarchy's root; pods' cgroups go below it. */
   readonly cgroupParent: string;
-  readonly proxyMode: ProxyMode;
+  /** As `--proxy-mode` writes it: `nftables`, or `ipvs/wrr`. */
+  readonly proxyMode: string;
   readonly loadBalancer: SpeakerConfig;
 }
 

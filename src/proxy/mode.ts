@@ -47,6 +47,30 @@ export function isModeName(name: string | undefined): name is ModeName {
   return MODE_NAMES.some((one) => one === name);
 }
 
+/** How ipvs shares connections out among endpoints, as `ipvsadm` and the kernel name it. */
+export const IPVS_SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'dh', 'sh', 'mh', 'sed', 'nq'] as const;
+
+export type IpvsScheduler = (typeof IPVS_SCHEDULERS)[number];
+
+/** A mode, and how it is to work. */
+export interface ModeChoice {
+  readonly mode: ModeName;
+  /** For ipvs. */
+  readonly scheduler?: IpvsScheduler;
+}
+
+/** On a Node: the mode that its proxy is to change to, as `--proxy-mode` writes it. */
+export const MODE_ANNOTATION = 'sampan.dev/proxy-mode';
+
+/** Reads `nftables`, or `ipvs/wrr`; undefined for what is neither. */
+export function parseModeChoice(text: string): ModeChoice | undefined {
+  const [mode, scheduler, ...rest] = text.split('/');
+  if (!isModeName(mode) || rest.length > 0) return undefined;
+  if (scheduler === undefined) return { mode };
+  const known = IPVS_SCHEDULERS.find((one) => one === scheduler);
+  return mode === 'ipvs' && known ? { mode, scheduler: known } : undefined;
+}
+
 export type RuleSet = 'nftables' | 'iptables' | 'ipvs';
 
 /** A mode with its hands on the machine. */

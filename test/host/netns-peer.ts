@@ -4,7 +4,7 @@ import { openConntrack, type UdpFlow } from '../../src/host/conntrack.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { type BackendOptions, openBackend } from '../../src/proxy/backends.ts';
-import type { ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
+import type { Changes, ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
 import type { Protocol } from '../../src/servicemap/endpoint.ts';
 import type { ServicePort } from '../../src/servicemap/service-port.ts';
 
@@ -24,6 +24,8 @@ export type PeerRequest =
   | { readonly do: 'open'; readonly mode: ModeName; readonly options: Omit<BackendOptions, 'clock' | 'log'> }
   /** Its answer is the UDP flows that lead nowhere now (JSON). */
   | { readonly do: 'reset' | 'update'; readonly changes: readonly (readonly [string, readonly ServicePort[]])[] }
+  /** From the mode that it runs to another, with what it was told last by `reset`. */
+  | { readonly do: 'switch'; readonly mode: ModeName; readonly options: Omit<BackendOptions, 'clock' | 'log'> }
   | { readonly do: 'cleanup' }
   | { readonly do: 'forget'; readonly flows: readonly UdpFlow[] };
 
@@ -86,12 +88,26 @@ function failure(error: Error): PeerAnswer {
 }
 
 let backend: ProxyBackend | undefined;
+let latest: Changes = new Map();
 
 async function program({ do: how, changes }: Extract<PeerRequest, { do: 'reset' | 'update' }>): Promise<PeerAnswer> {
+  if (how === 'reset') latest = new Map(changes);
   const plan = backend!.mode[how](new Map(changes));
   if (plan.commands !== '') await backend!.run(plan);
   plan.commit();
   return { text: JSON.stringify(plan.staleFlows) };
+}
+
+/** In the order in which the proxy does it. */
+async function switchMode({ mode, options }: Extract<PeerRequest, { do: 'switch' }>): Promise<PeerAnswer> {
+  const old = backend!;
+  backend = openBackend({ mode }, { ...options, clock: systemClock, log: silentLogger });
+  const plan = backend.mode.reset(latest);
+  await backend.run(plan);
+  plan.commit();
+  await old.cleanup(backend);
+  old.close();
+  return { text: backend.name };
 }
 
 async function handle(request: PeerRequest): Promise<PeerAnswer> {
@@ -102,8 +118,10 @@ async function handle(request: PeerRequest): Promise<PeerAnswer> {
       return ask(request);
     case 'open':
       backend?.close();
-      backend = openBackend(request.mode, { ...request.options, clock: systemClock, log: silentLogger });
+      backend = openBackend({ mode: request.mode }, { ...request.options, clock: systemClock, log: silentLogger });
       return { text: backend.name };
+    case 'switch':
+      return switchMode(request);
     case 'reset':
     case 'update':
       return program(request);

@@ -5,6 +5,7 @@ import { planToStart } from '../../local/record.ts';
 import { up } from '../../local/up.ts';
 import type { CommandContext, FlagValues, RunCommand } from '../command.ts';
 import { clusterName, IMAGES_DIR, localContext, numberFlag, ociArchitecture } from '../local-context.ts';
+import { checkMode, requestModes } from '../proxy-modes.ts';
 
 export const run: RunCommand = async ({ flags }, context) => {
   if (flags['dry-run']) context.out(describePlan(planOf(flags)));
@@ -14,7 +15,15 @@ export const run: RunCommand = async ({ flags }, context) => {
 
 function planOf(flags: FlagValues): ClusterPlan {
   const [nodes, port, fakeNodes] = ['nodes', 'port', 'fake-nodes'].map((name) => numberFlag(flags, name));
-  return planToStart({ name: clusterName(flags), nodes, port, fakeNodes });
+  return planToStart({ name: clusterName(flags), nodes, port, fakeNodes, proxyMode: proxyModeFlag(flags) });
+}
+
+/** One mode for all nodes, and others by node, separated by commas. */
+function proxyModeFlag(flags: FlagValues): string | undefined {
+  const text = flags['proxy-mode'];
+  if (text === undefined) return undefined;
+  for (const word of String(text).split(',')) checkMode(word.slice(word.indexOf('=') + 1), '--proxy-mode');
+  return String(text);
 }
 
 /** A small young generation costs no speed here and saves 10 MB a process. */
@@ -37,6 +46,8 @@ export async function startCluster(flags: FlagValues, context: CommandContext): 
     program: programCommand(context),
     preflight: () => preflight({ uid: context.uid, path: context.env['PATH'] ?? '' }),
   });
+  // Nodes that run already are told by way of the API.
+  if (flags['proxy-mode'] !== undefined) await requestModes(plan, context.clock);
   const seconds = ((context.clock.now() - start) / 1000).toFixed(1);
   const fakes = plan.fakeNodes.count > 0 ? ` and ${plan.fakeNodes.count} fake nodes` : '';
   context.err(`Cluster ${plan.name} is up: ${plan.nodes.length} nodes${fakes} ready after ${seconds} s.\n`);

@@ -9,6 +9,9 @@ import { openUdpRelay } from './udp.ts';
 /** Connections and exchanges at once, of all Services. */
 const CLIENTS_MAX = 8192;
 
+/** Clients that came by the old rules are still taken, after the rules are gone. */
+const LINGER_MS = 1000;
+
 export interface UserspaceOptions {
   /** The mode whose rules lead clients to the proxy. */
   readonly rules: ProxyBackend;
@@ -32,9 +35,10 @@ export function userspaceBackend({ rules, addresses, clock, log }: UserspaceOpti
       throw error;
     }
   };
-  const close = ({ name }: Listener) => {
-    relays.get(name)?.close();
+  const close = ({ name }: Pick<Listener, 'name'>) => {
+    const relay = relays.get(name);
     relays.delete(name);
+    if (relay) clock.after(LINGER_MS, () => relay.close());
   };
   return {
     name: 'userspace',
@@ -54,8 +58,7 @@ export function userspaceBackend({ rules, addresses, clock, log }: UserspaceOpti
     },
     cleanup: (heir) => rules.cleanup(heir),
     close() {
-      for (const relay of relays.values()) relay.close();
-      relays.clear();
+      for (const name of [...relays.keys()]) close({ name });
       rules.close();
     },
   };
