@@ -7,6 +7,7 @@ import { serviceAccounts as serviceAccountKind } from '../api/kinds/serviceaccou
 import { registry } from '../api/registry.ts';
 import type { KubeObject, Pod, PriorityClass, Service, ServiceAccount } from '../api/types.ts';
 import type { Admission } from '../apiserver/admission.ts';
+import { createAdmissionPlugins } from '../apiserver/admission-plugins.ts';
 import { createPriorityAdmission } from '../apiserver/allocation/priority.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { createServiceAccountAdmission } from '../apiserver/allocation/serviceaccount.ts';
@@ -99,7 +100,7 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
         priorities(store),
       ] as Admission<KubeObject>[]),
     ],
-    plugins: auth.plugins,
+    plugins: [...auth.plugins, ...createAdmissionPlugins({ store, catalog, clock, random, log })],
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
     paths: [...auth.paths, createOpenApi({ catalog, readPackageFile })],

@@ -14,6 +14,8 @@ export interface CelProgram {
   readonly variables: ReadonlySet<string>;
   /** Never throws. Values of variables are made by {@link toCel}. */
   run(variables: Readonly<Record<string, CelInput>>): CelOutcome;
+  /** As {@link run}, with a value that other expressions can take. */
+  compute(variables: Readonly<Record<string, CelInput>>): { readonly value: CelInput } | { readonly error: string };
 }
 
 /** The expression is none, or uses what is not known. */
@@ -37,6 +39,10 @@ export function compileCel(expression: string, variables: readonly string[]): Ce
     run(values) {
       const result = evaluate(values);
       return isCelError(result) ? { error: result.message } : { value: fromCel(result) };
+    },
+    compute(values) {
+      const result = evaluate(values);
+      return isCelError(result) ? { error: result.message } : { value: result };
     },
   };
 }

@@ -1,3 +1,4 @@
+import { validatePolicy } from '../admission/policy-validation.ts';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { clusterKind, type Resource } from '../resource.ts';
 import type { ValidatingAdmissionPolicy } from '../types.ts';
@@ -32,4 +33,5 @@ export const validatingAdmissionPolicies: Resource<ValidatingAdmissionPolicy> = 
   prepareForCreate(policy) {
     policy.status = {};
   },
+  validate: validatePolicy,
 };

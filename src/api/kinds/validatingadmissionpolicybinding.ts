@@ -1,3 +1,4 @@
+import { validatePolicyBinding } from '../admission/policy-validation.ts';
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { clusterKind, type Resource } from '../resource.ts';
 import { formatLabelSelector } from '../selectors.ts';
@@ -18,6 +19,7 @@ export const validatingAdmissionPolicyBindings: Resource<ValidatingAdmissionPoli
     column('ParamRef', paramText),
     ageColumn,
   ],
+  validate: validatePolicyBinding,
 };
 
 function paramText({ spec }: ValidatingAdmissionPolicyBinding): string {
