@@ -22,6 +22,7 @@ import type { Target } from './route.ts';
 import { bindPod, finalizeNamespace, SUBRESOURCE_VERBS } from './subresources.ts';
 import { applyObject } from './verbs/apply.ts';
 import { type DeleteOptions, deleteObject } from './verbs/delete.ts';
+import { type Eviction, evictPod } from './verbs/evict.ts';
 import { getObject, listObjects, renderList } from './verbs/read.ts';
 import { scaleOf, withScale } from './verbs/scale.ts';
 import { watchObjects } from './verbs/watch.ts';
@@ -276,9 +277,8 @@ export class ResourceHandler {
   }
 
   async #evict(call: Call): Promise<ApiResponse> {
-    const body = (await readBody(call.request, this.#options.decoders ?? {})) as { deleteOptions?: DeleteOptions };
-    const dryRun = call.request.query.get('dryRun') ? ['All'] : body.deleteOptions?.dryRun;
-    await deleteObject(this.#context, call.target, { ...body.deleteOptions, dryRun }, admittedFor(call));
+    const body = (await readBody(call.request, this.#options.decoders ?? {})) as Eviction;
+    await evictPod(this.#context, call.target, body, this.#writeOptions(call));
     return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   }
 

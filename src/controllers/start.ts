@@ -5,6 +5,7 @@ import { startClusterRoleAggregation } from './clusterroleaggregation.ts';
 import { startCronJobs } from './cronjob.ts';
 import { startDaemonSets } from './daemonset.ts';
 import { startDeployments } from './deployment.ts';
+import { startDisruptions } from './disruption.ts';
 import { startEndpoints } from './endpoints.ts';
 import { startEndpointSlices } from './endpointslice.ts';
 import { startEventTtl } from './eventttl.ts';
@@ -31,6 +32,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startDeployments,
   startReplicaSets,
   startReplicationControllers,
+  startDisruptions,
   startCronJobs,
   startJobTtl,
   startJobs,
