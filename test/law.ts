@@ -151,7 +151,7 @@ export interface Siblings {
 export const siblings: readonly Siblings[] = [
   {
     folder: 'src/controllers',
-    shared: ['options', 'common', 'backends', 'claim', 'hash', 'history', 'podcontrol', 'selection'],
+    shared: ['options', 'common', 'backends', 'hints', 'claim', 'hash', 'history', 'podcontrol', 'selection'],
     parents: ['start'],
     belongs: {},
   },

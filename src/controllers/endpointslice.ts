@@ -8,6 +8,7 @@ import { objectKey, splitKey } from '../client/informer.ts';
 import { startController } from '../client/reconcile.ts';
 import { type Backend, type BackendPort, backendsOf, portsIn } from './backends.ts';
 import { controllerRef } from './common.ts';
+import { hintsFor } from './hints.ts';
 import type { ControllersOptions } from './options.ts';
 import { selectionOf } from './selection.ts';
 
@@ -140,7 +141,7 @@ function toEndpoint(backend: Backend, service: Service, zoneOf: PlanInputs['zone
   const nodeName = pod.spec?.nodeName;
   const zone = nodeName && zoneOf(nodeName);
   const named = pod.spec?.hostname && pod.spec.subdomain === service.metadata.name;
-  return {
+  const endpoint: Endpoint = {
     addresses: [ip],
     conditions: { ready, serving, terminating },
     ...(named ? { hostname: pod.spec!.hostname } : {}),
@@ -148,6 +149,7 @@ function toEndpoint(backend: Backend, service: Service, zoneOf: PlanInputs['zone
     targetRef: { kind: 'Pod', name, namespace, uid },
     ...(zone ? { zone } : {}),
   };
+  return { ...endpoint, ...hintsFor(service, endpoint) };
 }
 
 interface Applied {

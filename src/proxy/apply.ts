@@ -24,8 +24,8 @@ export class Applier {
   }
 
   /** Services that wait to be tried again. */
-  get refused(): number {
-    return this.#refused.size;
+  get refused(): ReadonlySet<string> {
+    return new Set(this.#refused.keys());
   }
 
   /**

@@ -6,9 +6,12 @@ import type { Conntrack } from '../host/conntrack.ts';
 import { type Backoff, createBackoff } from '../lib/backoff.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
+import type { Family } from '../servicemap/endpoint.ts';
 import { ServiceMap } from '../servicemap/service-map.ts';
 import { Applier } from './apply.ts';
 import type { ProxyBackend } from './mode.ts';
+import type { ProxyObserver } from './observe.ts';
+import { Rounds } from './rounds.ts';
 
 export interface ProxyOptions {
   informers: Informers;
@@ -16,6 +19,12 @@ export interface ProxyOptions {
   /** Without it, UDP clients stay with endpoints that are gone until they are silent for a while. */
   conntrack?: Conntrack;
   nodeName: string;
+  /** Families of the cluster's addresses; IPv4 alone when absent. */
+  families?: readonly Family[];
+  /** Is told of every round. */
+  observer?: ProxyObserver;
+  /** Milliseconds on a clock of its own that is finer than {@link clock}. */
+  elapsedMs?: () => number;
   clock: Clock;
   random: () => number;
   log: Logger;
@@ -40,14 +49,15 @@ export interface Proxy {
 /** Keeps the node's rules as Services want them. Resolves after the first complete set; the rules outlive the process. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { informers, signal, nodeName: name, random } = options;
-  const map = new ServiceMap({ name });
+  const map = new ServiceMap({ name, families: options.families });
   const alarm = createAlarm();
-  const unsubscribe = subscribeAll(informers, { map, name, wake: alarm.ring });
+  const rounds = new Rounds(options);
+  const unsubscribe = subscribeAll(informers, { map, rounds, name, wake: alarm.ring });
   signal.addEventListener('abort', () => [...unsubscribe, alarm.ring].forEach((end) => void end()), { once: true });
   const followed = [informers.of(services), informers.of(endpointSlices), informers.of(nodes)];
   await Promise.all(followed.map((informer) => informer.whenSynced()));
   const backoff = createBackoff({ firstMs: 50, maxMs: 30_000, random });
-  const parts: Parts = { options, map, alarm, backoff, active: activate(options.backend, options), next: undefined };
+  const parts: Parts = { options, map, rounds, alarm, backoff, active: activate(options.backend, options), next: undefined };
   await replaceAll(parts);
   void follow(parts);
   return { backend: () => parts.active.backend, switchTo: (backend) => requestSwitch(parts, backend) };
@@ -61,6 +71,7 @@ interface Active {
 interface Parts {
   readonly options: ProxyOptions;
   readonly map: ServiceMap;
+  readonly rounds: Rounds;
   readonly alarm: Alarm;
   readonly backoff: Backoff;
   active: Active;
@@ -113,34 +124,37 @@ async function takeOver(parts: Parts): Promise<void> {
 
 function subscribeAll(
   informers: Informers,
-  { map, name, wake }: { map: ServiceMap; name: string; wake: () => void },
+  { map, rounds, name, wake }: Pick<Parts, 'map' | 'rounds'> & { name: string; wake: () => void },
 ): (() => void)[] {
   return [
     informers.of(nodes).subscribe(({ type, object }) => {
       if (object.metadata.name !== name || type === 'deleted') return;
-      map.setNode({ name, zone: object.metadata.labels?.[ZONE] });
-      wake();
+      if (map.setZone(object.metadata.labels?.[ZONE])) wake();
     }),
     informers.of(services).subscribe((change) => {
       if (change.type === 'deleted') map.deleteService(change.object);
       else map.setService(change.object);
+      if (map.changed) rounds.queued('service');
       wake();
     }),
     informers.of(endpointSlices).subscribe((change) => {
       if (change.type === 'deleted') map.deleteSlice(change.object);
       else map.setSlice(change.object, change.type === 'updated' ? change.old : undefined);
+      rounds.queued('endpoint', change.object);
       wake();
     }),
   ];
 }
 
 /** The first set. What an earlier process left stays in force until it is in. */
-async function replaceAll({ options, map, active, backoff }: Parts): Promise<void> {
+async function replaceAll({ options, map, rounds, active, backoff }: Parts): Promise<void> {
   const { clock, signal, log } = options;
   while (!signal.aborted) {
     try {
+      const end = rounds.begin({ full: true });
       map.takeChanges();
       await active.applier.replace(map.snapshot());
+      end(active.applier.refused);
       return backoff.reset();
     } catch (error) {
       log.error('no rules could be set', { error });
@@ -150,7 +164,7 @@ async function replaceAll({ options, map, active, backoff }: Parts): Promise<voi
 }
 
 async function follow(parts: Parts): Promise<void> {
-  const { options, map, alarm, backoff } = parts;
+  const { options, map, rounds, alarm, backoff } = parts;
   const { clock, signal, log } = options;
   let cancel: (() => void) | undefined;
   let retries = 0;
@@ -162,7 +176,10 @@ async function follow(parts: Parts): Promise<void> {
   for (; !signal.aborted; await alarm.wait()) {
     await takeOver(parts);
     const { applier } = parts.active;
-    await applier.update(map.takeChanges());
+    const end = rounds.begin({ full: false });
+    const changes = map.takeChanges();
+    await applier.update(changes);
+    if (changes.size > 0) end(applier.refused);
     if (due) {
       retries += 1;
       const renew = () =>
@@ -170,8 +187,9 @@ async function follow(parts: Parts): Promise<void> {
       await (retries % RETRIES_TO_RENEW === 0 ? renew() : applier.retry());
       cancel = undefined;
       due = false;
+      end(applier.refused);
     }
-    if (applier.refused > 0) cancel ??= clock.after(backoff.next(), onDue);
+    if (applier.refused.size > 0) cancel ??= clock.after(backoff.next(), onDue);
     else retries = 0;
     if (retries === 0) backoff.reset();
   }

@@ -15,5 +15,5 @@ export interface NodeFacts {
   /** Label `topology.kubernetes.io/zone`; without one, hints for zones are not followed. */
   readonly zone?: string | undefined;
   /** Families that the node has addresses of; IPv4 alone when absent. */
-  readonly families?: readonly Family[];
+  readonly families?: readonly Family[] | undefined;
 }

@@ -73,15 +73,15 @@ describe('ServiceMap', () => {
     assert.deepEqual(summary(map.takeChanges()), { 'shop/a': ['10.0.0.1'] });
   });
 
-  it('setNode: a new zone looks at all Services again, the same one at none', () => {
+  it('setZone: a new zone looks at all Services again, the same one at none', () => {
     const map = new ServiceMap({ name: 'n1' });
     map.setService(service('a'));
     map.setSlice(slice('a-1', 'a', '10.0.0.1', { forZones: [{ name: 'z1' }] }));
     map.setSlice(slice('a-2', 'a', '10.0.0.2', { forZones: [{ name: 'z2' }] }));
     map.takeChanges();
-    map.setNode({ name: 'n1', zone: 'z2' });
+    assert.equal(map.setZone('z2'), true);
     assert.deepEqual(summary(map.takeChanges()), { 'shop/a': ['10.0.0.2'] });
-    map.setNode({ name: 'n1', zone: 'z2' });
+    assert.equal(map.setZone('z2'), false);
     assert.deepEqual(summary(map.takeChanges()), {});
   });
 });

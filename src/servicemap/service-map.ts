@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { routedPart } from '../api/programmed.ts';
 import type { EndpointSlice, Service } from '../api/types.ts';
 import { type NodeFacts, type ServicePort, servicePorts } from './service-port.ts';
 
@@ -15,10 +17,17 @@ export class ServiceMap {
     this.#node = node;
   }
 
+  /** Something waits to be taken. */
+  get changed(): boolean {
+    return this.#dirty.size > 0;
+  }
+
+  /** A Service whose rules would be the same is no change. */
   setService(service: Service): void {
     const key = keyOf(service);
+    const old = this.#services.get(key);
     this.#services.set(key, service);
-    this.#dirty.add(key);
+    if (!old || !isDeepStrictEqual(routedPart(old), routedPart(service))) this.#dirty.add(key);
   }
 
   deleteService(service: Service): void {
@@ -44,11 +53,12 @@ export class ServiceMap {
     this.#dirty.add(key);
   }
 
-  /** What is near has changed: every Service is looked at again. */
-  setNode(node: NodeFacts): void {
-    if (node.name === this.#node.name && node.zone === this.#node.zone) return;
-    this.#node = node;
+  /** What is near may have changed: then every Service is looked at again. Answers whether it has. */
+  setZone(zone: string | undefined): boolean {
+    if (zone === this.#node.zone) return false;
+    this.#node = { ...this.#node, zone };
     for (const key of this.#services.keys()) this.#dirty.add(key);
+    return true;
   }
 
   /** Ports of the Services that changed since the last call, by Service key; no ports for one that is gone. */
