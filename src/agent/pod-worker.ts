@@ -17,6 +17,7 @@ import { type Probed, type ProbeKind, Prober } from './probes.ts';
 import { hostsFile, sandboxConfig } from './sandbox-config.ts';
 import { StatusWriter } from './status-writer.ts';
 import { endContainer, type TerminateOptions, terminateContainers } from './terminate.ts';
+import { untilUnrouted } from './unrouted.ts';
 import { prepareVolumes } from './volumes.ts';
 
 export interface PodWorkerOptions extends AgentOptions {
@@ -210,7 +211,8 @@ export class PodWorker {
     const { runtime, client } = this.#options;
     const observed = await observePod(runtime, pod.metadata.uid!);
     this.#ending.set(pod.metadata.uid!, observed);
-    await terminateContainers(pod, observed, this.#terminateOptions(pod)).finally(() =>
+    const unrouted = untilUnrouted(pod, this.#options);
+    await terminateContainers(pod, observed, { ...this.#terminateOptions(pod), unrouted }).finally(() =>
       this.#ending.delete(pod.metadata.uid!),
     );
     const after = await observePod(runtime, pod.metadata.uid!);

@@ -10,6 +10,8 @@ export interface TerminateOptions {
   runtime: Runtime;
   clock: Clock;
   log: Logger;
+  /** Resolves when containers may be told to end; preStop hooks do not wait for it. */
+  unrouted?: Promise<void>;
   record: (container: Container, event: { type: 'Normal' | 'Warning'; reason: string; message: string }) => void;
 }
 
@@ -43,7 +45,7 @@ export interface Ending {
 /** Runs a container's preStop hook, then ends it with what is left of its grace period. */
 export async function endContainer(ending: Ending, options: TerminateOptions): Promise<void> {
   const startMs = options.clock.now();
-  await runPreStop(ending, options);
+  await Promise.all([runPreStop(ending, options), options.unrouted]);
   const leftSeconds = Math.max(0, ending.graceSeconds - Math.floor((options.clock.now() - startMs) / 1000));
   // As the kubelet does: even a hook that took all of the time leaves two seconds to end in.
   const least = ending.graceSeconds > 0 ? MIN_GRACE_SECONDS : 0;

@@ -17,6 +17,7 @@ import { startNodeIpam } from './nodeipam.ts';
 import { startNodeLifecycle } from './nodelifecycle.ts';
 import type { ControllersOptions } from './options.ts';
 import { startPodGc } from './podgc.ts';
+import { startProgrammed } from './programmed.ts';
 import { startReplicaSets, startReplicationControllers } from './replicaset.ts';
 import { startRootCa } from './rootca.ts';
 import { startServiceAccounts } from './serviceaccount.ts';
@@ -40,6 +41,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startStatefulSets,
   startEndpointSlices,
   startEndpoints,
+  startProgrammed,
   startNamespaces,
   startGarbageCollector,
   startNodeLifecycle,

@@ -6,18 +6,14 @@ import { httpsTransport } from '../client/https.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/kube-client.ts';
 import { startDns } from '../dns/dns.ts';
-import { openConntrack } from '../host/conntrack.ts';
 import { openLinkAddresses } from '../host/link-addresses.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
 import { startHeartbeat } from '../loadbalancer/heartbeat.ts';
 import { parsePool } from '../loadbalancer/pool.ts';
 import { type SpeakerOptions, startSpeaker } from '../loadbalancer/speaker.ts';
-import { type BackendOptions, openBackend, removeLeftovers } from '../proxy/backends.ts';
-import { followMode } from '../proxy/follow-mode.ts';
-import { parseModeChoice } from '../proxy/mode.ts';
-import { type ProxyOptions, startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
+import { startNodeProxy } from './node-proxy.ts';
 
 const DNS_PORT = 53;
 
@@ -34,13 +30,11 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   const client = createClient(httpsTransport(connection));
   const informers = createInformers({ client, clock, log, random, signal });
   const shared = { client, informers, clock, random, log, signal };
-  const conntrack = openConntrack();
-  const addresses = { clusterCidr: config.clusterCidr, serviceCidr: config.serviceCidr, nodeIps: [nodeIp] };
   const link = openLinkAddresses(config.loadBalancer.link);
   const runtime = connectRuntime(config.containerdSocket);
   await Promise.all([
     announceAddresses(config, { ...shared, link }),
-    startServiceProxy(config, { ...shared, addresses, conntrack, nodeName }),
+    startNodeProxy(config, { ...context, client, informers }),
     startDns({
       ...shared,
       listen: [{ address: nodeIp, port: DNS_PORT }],
@@ -60,7 +54,6 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   log.info('node is ready', { node: nodeName });
   await untilAborted(signal);
   runtime.close();
-  conntrack.close();
   link.close();
 }
 
@@ -69,17 +62,6 @@ function announceAddresses({ nodeName, loadBalancer }: AgentConfig, shared: Omit
   const speaker = startSpeaker({ ...shared, nodeName, pool: parsePool(loadBalancer.pool) });
   const { broadcast } = loadBalancer;
   return startHeartbeat({ ...shared, nodeName, broadcast, onHeard: (claim) => speaker.heard(claim) });
-}
-
-type ServiceProxyOptions = Omit<ProxyOptions, 'backend'> & Pick<BackendOptions, 'addresses'>;
-
-/** The Service proxy in its configured mode, and from then on in the one that the Node asks for. */
-async function startServiceProxy({ proxyMode }: AgentConfig, options: ServiceProxyOptions): Promise<void> {
-  const configured = parseModeChoice(proxyMode);
-  if (!configured) throw new Error(`proxyMode: expected a mode of the proxy, actual: ${JSON.stringify(proxyMode)}`);
-  const proxy = await startProxy({ ...options, backend: openBackend(configured, options) });
-  await removeLeftovers(proxy.backend(), options);
-  followMode({ ...options, configured, switchTo: (choice) => proxy.switchTo(openBackend(choice, options)) });
 }
 
 function osImage(): string {

@@ -57,7 +57,15 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const followed = [informers.of(services), informers.of(endpointSlices), informers.of(nodes)];
   await Promise.all(followed.map((informer) => informer.whenSynced()));
   const backoff = createBackoff({ firstMs: 50, maxMs: 30_000, random });
-  const parts: Parts = { options, map, rounds, alarm, backoff, active: activate(options.backend, options), next: undefined };
+  const parts: Parts = {
+    options,
+    map,
+    rounds,
+    alarm,
+    backoff,
+    active: activate(options.backend, options),
+    next: undefined,
+  };
   await replaceAll(parts);
   void follow(parts);
   return { backend: () => parts.active.backend, switchTo: (backend) => requestSwitch(parts, backend) };
