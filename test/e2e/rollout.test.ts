@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { run } from '../../src/host/exec.ts';
+import { netnsPath } from '../../src/host/netns.ts';
+import { ROOT } from '../source.ts';
+import { kubectl, kubectlEnvironment, obstacle, plan, startCluster, stopCluster } from './cluster.ts';
+
+const REPLICAS = 10;
+const RATE = '60';
+const SECONDS_MAX = '60';
+
+const WEB = {
+  apiVersion: 'v1',
+  kind: 'List',
+  items: [
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'steady' },
+      spec: {
+        replicas: REPLICAS,
+        selector: { matchLabels: { app: 'steady' } },
+        template: {
+          metadata: { labels: { app: 'steady' } },
+          spec: {
+            containers: [
+              {
+                name: 'web',
+                image: 'nginx',
+                imagePullPolicy: 'IfNotPresent',
+                readinessProbe: { httpGet: { path: '/', port: 80 }, periodSeconds: 1 },
+              },
+            ],
+          },
+        },
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'steady' },
+      spec: { selector: { app: 'steady' }, ports: [{ port: 80 }] },
+    },
+  ],
+};
+
+interface LoadResult {
+  readonly sent: number;
+  readonly answered: number;
+  readonly failures: object;
+}
+
+/** Requests from a node, until the function that it returns is called. */
+function startLoad(netns: string, url: string): () => Promise<LoadResult> {
+  const program = join(ROOT, 'bench', 'http-load.ts');
+  const words = [`--net=${netnsPath(netns)}`, '--', process.execPath, program, url, RATE, SECONDS_MAX];
+  const child = spawn('nsenter', words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  const ended = new Promise<LoadResult>((resolve, reject) => {
+    child.on('error', reject).on('close', () => resolve(JSON.parse(text) as LoadResult));
+  });
+  return () => {
+    child.stdin.end();
+    return ended;
+  };
+}
+
+describe('a rolling update under load', { skip: obstacle() ?? false }, () => {
+  before(startCluster);
+  after(async () => assert.deepEqual(await stopCluster(), []));
+
+  test('loses no request, with a plain readiness probe and no preStop hook', async () => {
+    const environment = { env: kubectlEnvironment('1.35'), cwd: ROOT, timeoutMs: 60_000 };
+    await run(['kubectl', 'apply', '-f', '-'], { ...environment, input: JSON.stringify(WEB) });
+    await kubectl('rollout', 'status', 'deployment/steady', '--timeout=50s');
+    await kubectl('wait', '--for=condition=sampan.dev/Programmed', 'service/steady', '--timeout=20s');
+    const condition = '{.status.conditions[?(@.type=="sampan.dev/Programmed")].message}';
+    assert.equal(await kubectl('get', 'service', 'steady', '-o', `jsonpath=${condition}`), '3/3 nodes');
+    const ip = await kubectl('get', 'service', 'steady', '-o', 'jsonpath={.spec.clusterIP}');
+    const loads = plan.nodes.map((node) => startLoad(node.netns, `http://${ip}/`));
+    await kubectl('rollout', 'restart', 'deployment/steady');
+    await kubectl('rollout', 'status', 'deployment/steady', '--timeout=50s');
+    for (const { sent, answered, failures } of await Promise.all(loads.map((end) => end()))) {
+      assert.deepEqual(failures, {});
+      assert.equal(answered, sent);
+      assert.ok(sent > 0);
+    }
+  });
+});
