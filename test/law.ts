@@ -157,9 +157,9 @@ export const siblings: readonly Siblings[] = [
   },
   {
     folder: 'src/proxy',
-    shared: ['contract', 'mode', 'claims', 'frontends', 'settler', 'ports', 'fate', 'flows'],
+    shared: ['contract', 'mode', 'observe', 'claims', 'frontends', 'settler', 'ports', 'fate', 'flows'],
     parents: ['start', 'backends'],
-    belongs: {},
+    belongs: { health: 'serve', metrics: 'serve' },
   },
 ];
 

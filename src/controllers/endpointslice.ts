@@ -26,14 +26,23 @@ export interface WantedSlice {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** Annotation: when what made a slice change happened; how fast rules follow is measured from then. */
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+interface SliceOptions extends ControllersOptions {
+  /** Service key → when the first change came that its slices do not show yet, in milliseconds since the epoch. */
+  readonly triggers: Map<string, number>;
+}
+
 /** Keeps the EndpointSlices of every Service with a selector. */
-export function startEndpointSlices(options: ControllersOptions): void {
-  const { informers } = options;
+export function startEndpointSlices(common: ControllersOptions): void {
+  const options: SliceOptions = { ...common, triggers: new Map() };
+  const { informers, clock, triggers } = options;
   const selection = selectionOf(informers);
   const controller = startController({
     ...options,
     name: 'endpointslice',
-    reconcile: (key) => reconcile(options, key),
+    reconcile: (key) => reconcile(options, key).then(() => void triggers.delete(key)),
   });
   informers.of(services).subscribe(({ object }) => controller.enqueue(objectKey(object)));
   informers.of(endpointSlices).subscribe(({ object }) => {
@@ -44,7 +53,10 @@ export function startEndpointSlices(options: ControllersOptions): void {
     const versions = change.type === 'updated' ? [change.old, change.object] : [change.object];
     for (const { metadata } of versions) {
       const found = selection.servicesOf(metadata.namespace ?? '', metadata.labels ?? {});
-      for (const service of found) controller.enqueue(objectKey(service));
+      for (const key of found.map(objectKey)) {
+        if (!triggers.has(key)) triggers.set(key, clock.now());
+        controller.enqueue(key);
+      }
     }
   });
 }
@@ -53,7 +65,7 @@ function isOurs(slice: EndpointSlice): boolean {
   return slice.metadata.labels?.[MANAGED_BY] === MANAGER;
 }
 
-async function reconcile(options: ControllersOptions, key: string): Promise<void> {
+async function reconcile(options: SliceOptions, key: string): Promise<void> {
   const { name, namespace } = splitKey(key);
   await Promise.all(
     [services, pods, endpointSlices].map((kind) => options.informers.of(kind as typeof services).whenSynced()),
@@ -158,7 +170,7 @@ interface Applied {
   readonly wanted: readonly WantedSlice[];
 }
 
-async function apply(options: ControllersOptions, { service, present, wanted }: Applied): Promise<void> {
+async function apply(options: SliceOptions, { service, present, wanted }: Applied): Promise<void> {
   const names = new Set(wanted.map((slice) => slice.name));
   await Promise.all([
     ...present.filter((slice) => !names.has(slice.metadata.name)).map((slice) => remove(options, slice)),
@@ -169,7 +181,7 @@ async function apply(options: ControllersOptions, { service, present, wanted }: 
 }
 
 async function write(
-  { client }: ControllersOptions,
+  { client, triggers }: SliceOptions,
   service: Service,
   { slice, old }: { slice: WantedSlice; old: EndpointSlice | undefined },
 ): Promise<void> {
@@ -177,12 +189,16 @@ async function write(
   const headless: Record<string, string> =
     service.spec?.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {};
   const labels: Record<string, string> = { ...own, ...headless, [SERVICE_NAME]: name, [MANAGED_BY]: MANAGER };
+  const triggered = triggers.get(`${namespace}/${name}`);
+  const annotations: Record<string, string> =
+    triggered === undefined ? {} : { [TRIGGER_TIME]: new Date(triggered).toISOString() };
   const content = { endpoints: [...slice.endpoints], ports: [...slice.ports] };
   if (!old) {
     const metadata = {
       generateName: `${name}-`,
       namespace,
       labels,
+      annotations,
       ownerReferences: [controllerRef(services, service)],
     };
     await client.create(endpointSlices, { metadata, addressType: 'IPv4', ...content });
@@ -190,7 +206,7 @@ async function write(
   }
   const same = JSON.stringify([old.endpoints ?? [], portsText(old.ports ?? []), sortedPairs(old.metadata.labels)]);
   if (same === JSON.stringify([content.endpoints, portsText(content.ports), sortedPairs(labels)])) return;
-  await client.update(endpointSlices, { ...old, metadata: { ...old.metadata, labels }, ...content });
+  await client.update(endpointSlices, { ...old, metadata: { ...old.metadata, labels, annotations }, ...content });
 }
 
 function sortedPairs(labels: Record<string, string> | undefined): [string, string][] {

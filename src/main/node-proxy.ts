@@ -3,10 +3,18 @@ import type { Informers } from '../client/informer.ts';
 import { openConntrack } from '../host/conntrack.ts';
 import { openBackend, removeLeftovers } from '../proxy/backends.ts';
 import { followMode } from '../proxy/follow-mode.ts';
+import { ProxyHealth } from '../proxy/health.ts';
+import { startHealthPorts } from '../proxy/health-ports.ts';
+import { createProxyMetrics } from '../proxy/metrics.ts';
 import { parseModeChoice } from '../proxy/mode.ts';
+import { observeAll } from '../proxy/observe.ts';
 import { createReporter } from '../proxy/report.ts';
+import { HEALTH_PORT, METRICS_PORT, serveProxy } from '../proxy/serve.ts';
 import { startProxy } from '../proxy/start.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
+
+const HEALTH_AT = { port: HEALTH_PORT };
+const METRICS_AT = { port: METRICS_PORT, address: '127.0.0.1' };
 
 /**
  * The service proxy of a node in its configured mode, and from then on in the one that the Node asks for. Resolves when its
@@ -22,12 +30,15 @@ export async function startNodeProxy(
   const conntrack = openConntrack();
   shared.signal.addEventListener('abort', () => conntrack.close(), { once: true });
   const options = { ...shared, nodeName, conntrack, addresses: { clusterCidr, serviceCidr, nodeIps: [nodeIp] } };
-  const proxy = await startProxy({
-    ...options,
-    backend: openBackend(configured, options),
-    observer: createReporter({ ...shared, nodeName }),
-    elapsedMs: () => performance.now(),
-  });
+  const health = new ProxyHealth(options);
+  const metrics = createProxyMetrics(shared);
+  const backend = openBackend(configured, options);
+  let mode = () => backend.name;
+  serveProxy({ ...shared, health, metrics, mode: () => mode(), healthAt: HEALTH_AT, metricsAt: METRICS_AT });
+  startHealthPorts({ ...options, proxyHealthy: () => health.healthy });
+  const observer = observeAll([health, metrics, createReporter(options)]);
+  const proxy = await startProxy({ ...options, backend, observer, elapsedMs: () => performance.now() });
+  mode = () => proxy.backend().name;
   await removeLeftovers(proxy.backend(), options);
   followMode({ ...options, configured, switchTo: (choice) => proxy.switchTo(openBackend(choice, options)) });
 }
