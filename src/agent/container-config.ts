@@ -1,10 +1,9 @@
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
 import { parseQuantity } from '../api/quantity.ts';
 import type { Pod } from '../api/types.ts';
 import type { ContainerConfig, Mount } from './cri/types.ts';
 import { type EnvPair, expand } from './environment.ts';
-import { linuxResources, linuxSecurityContext } from './resources.ts';
+import { linuxResources, linuxSecurityContext, oomScore } from './resources.ts';
 import { LABELS, podLabels } from './sandbox-config.ts';
 
 export type Container = NonNullable<Pod['spec']>['containers'][number];
@@ -18,6 +17,16 @@ export function sidecarsOf(pod: Pod): Container[] {
   return (pod.spec?.initContainers ?? []).filter(isSidecar);
 }
 
+/** Containers that `kubectl debug` has added; the fields of theirs that others lack are read by name. */
+export function ephemeralOf(pod: Pod): (Container & { targetContainerName?: string })[] {
+  return (pod.spec?.ephemeralContainers ?? []) as Container[];
+}
+
+/** Every container that a pod names, of whatever sort. */
+export function allContainers(pod: Pod): Container[] {
+  return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? []), ...ephemeralOf(pod)];
+}
+
 export interface ContainerOptions {
   attempt: number;
   /** Id of the image, as the runtime knows it. */
@@ -25,6 +34,10 @@ export interface ContainerOptions {
   env: readonly EnvPair[];
   /** Volume name → host path. */
   volumes: ReadonlyMap<string, string>;
+  /** Mount path → host path, of mounts that are a part of a volume. */
+  subPaths: ReadonlyMap<string, string>;
+  /** Container whose processes an ephemeral container shares. */
+  targetId?: string;
   /** Host path of the pod's `/etc/hosts`; none for pods on the node's network. */
   hostsPath: string | undefined;
   /** Host path of the file that the container may leave a last message in. */
@@ -48,8 +61,18 @@ export function containerConfig(pod: Pod, container: Container, options: Contain
     stdin: container.stdin ?? false,
     stdin_once: container.stdinOnce ?? false,
     tty: container.tty ?? false,
-    linux: { resources: linuxResources(container), security_context: linuxSecurityContext(container, pod) },
+    linux: {
+      resources: { ...linuxResources(container), oom_score_adj: oomScore(pod, container, totalmem()) },
+      security_context: securityContext(pod, container, options.targetId),
+    },
   };
+}
+
+function securityContext(pod: Pod, container: Container, targetId: string | undefined) {
+  const context = linuxSecurityContext(container, pod);
+  if (targetId === undefined) return context;
+  const shared = { ...context.namespace_options, pid: 'TARGET' as const, target_id: targetId };
+  return { ...context, namespace_options: shared };
 }
 
 const PROPAGATION = {
@@ -60,10 +83,9 @@ const PROPAGATION = {
 
 function mounts(container: Container, options: ContainerOptions): Mount[] {
   const volumes = (container.volumeMounts ?? []).map((mount): Mount => {
-    const base = options.volumes.get(mount.name) ?? '';
     return {
       container_path: mount.mountPath,
-      host_path: mount.subPath ? join(base, mount.subPath) : base,
+      host_path: options.subPaths.get(mount.mountPath) ?? options.volumes.get(mount.name) ?? '',
       readonly: mount.readOnly ?? false,
       propagation: PROPAGATION[(mount.mountPropagation ?? 'None') as keyof typeof PROPAGATION],
     };

@@ -51,6 +51,7 @@ disabled_plugins = [
 /** The CNI network of one node: a routed veth pair a pod, addresses from the node's pod CIDR. */
 export function renderCniConfig(podCidr: string, dataDir: string): string {
   const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: podCidr }]], routes: [{ dst: '0.0.0.0/0' }] };
-  const plugins = [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }];
+  const portmap = { type: 'portmap', capabilities: { portMappings: true } };
+  const plugins = [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }, portmap];
   return `${JSON.stringify({ cniVersion: '0.4.0', name: 'sampan', plugins }, null, 2)}\n`;
 }

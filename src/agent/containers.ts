@@ -2,18 +2,19 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { services } from '../api/kinds/service.ts';
 import type { Pod } from '../api/types.ts';
-import { type Container, containerConfig, isSidecar, sidecarsOf } from './container-config.ts';
+import { type Container, containerConfig, ephemeralOf, isSidecar, sidecarsOf } from './container-config.ts';
 import type { PodSandbox } from './cri/types.ts';
 import { ConfigError, containerEnvironment, linkedServices, serviceVariables } from './environment.ts';
 import { runHook } from './hooks.ts';
 import { ImagePuller } from './images.ts';
-import { newest, type Observed } from './observe.ts';
+import { newest, newestIn, type Observed } from './observe.ts';
 import type { AgentOptions } from './options.ts';
 import { keyOf, messagePath, type PodMemory, podLogDir } from './pod-memory.ts';
 import type { PodSources } from './pod-sources.ts';
 import { mustNotBeRoot, rootRefusal } from './resources.ts';
 import { decide } from './restart.ts';
 import { sandboxConfig } from './sandbox-config.ts';
+import { prepareSubPaths } from './subpaths.ts';
 
 /** Where a pod's containers are started. */
 export interface Place {
@@ -29,9 +30,27 @@ export interface ContainerStarterOptions extends AgentOptions {
   /** Told before the container runs, so that its exit finds its pod. */
   readonly onCreated: (pod: Pod, id: string) => void;
   readonly isStarted: (container: Container, id: string) => boolean;
+  /** Asks for another look at a pod. */
+  readonly enqueue: (key: string) => void;
 }
 
 const CONFIG_RETRY_MS = 2000;
+
+interface Attempt extends Place {
+  readonly attempt: number;
+  /** Of an ephemeral container. */
+  readonly targetId?: string;
+}
+
+/** The container was made, but its process could not be started. */
+class StartError extends Error {
+  override name = 'StartError';
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ConfigError) return 'CreateContainerConfigError';
+  return error instanceof StartError ? 'RunContainerError' : 'CreateContainerError';
+}
 
 /** Starts the containers of pods as their restart policies say. */
 export class ContainerStarter {
@@ -40,25 +59,52 @@ export class ContainerStarter {
 
   constructor(options: ContainerStarterOptions) {
     this.#options = options;
-    this.#images = new ImagePuller(options);
+    const credentials = (pod: Pod, image: string) => options.sources.credentials(pod, image);
+    this.#images = new ImagePuller({ ...options, credentials });
   }
 
   /** Starts what should run now; answers when to look again, in ms. */
   async start(pod: Pod, place: Place): Promise<number | undefined> {
-    const begun = pod.spec!.containers.some(({ name }) => newest(place.observed, name));
+    const { observed, sandbox } = place;
+    const begun = pod.spec!.containers.some(({ name }) => newestIn(observed, sandbox.id, name));
     if (!begun) {
       const next = (pod.spec!.initContainers ?? []).find((container) => !this.#isPast(container, place));
       if (next) return this.#startNext(pod, next, place);
     }
     const all = [...sidecarsOf(pod), ...pod.spec!.containers];
-    const waits = await Promise.all(all.map((container) => this.#startOne(pod, container, { ...place, init: false })));
+    const waits = await Promise.all([
+      ...all.map((container) => this.#startOne(pod, container, { ...place, init: false })),
+      ...ephemeralOf(pod).map((container) => this.#startEphemeral(pod, container, place)),
+    ]);
     const due = waits.filter((wait) => wait !== undefined);
     return due.length > 0 ? Math.min(...due) : undefined;
   }
 
+  /** What is no longer needed of a pod that is gone. */
+  forget(uid: string): void {
+    this.#images.forget(uid);
+  }
+
+  /** An ephemeral container runs once; with a target, among that container's processes. */
+  async #startEphemeral(pod: Pod, container: Container, place: Place): Promise<number | undefined> {
+    const { observed, memory } = place;
+    if (newest(observed, container.name)) {
+      memory.waiting.delete(container.name);
+      return undefined;
+    }
+    const { targetContainerName } = container as { targetContainerName?: string };
+    const target = targetContainerName ? newest(observed, targetContainerName) : undefined;
+    if (targetContainerName && target?.state !== 'CONTAINER_RUNNING') {
+      const message = `target container ${JSON.stringify(targetContainerName)} is not running`;
+      memory.waiting.set(container.name, { reason: 'CreateContainerError', message });
+      return CONFIG_RETRY_MS;
+    }
+    return this.#create(pod, container, { ...place, attempt: 0, targetId: target?.id });
+  }
+
   /** An init container is past when it is done; a sidecar (KEP-753) when it has started. */
-  #isPast(container: Container, { observed }: Place): boolean {
-    const status = newest(observed, container.name);
+  #isPast(container: Container, { observed, sandbox }: Place): boolean {
+    const status = newestIn(observed, sandbox.id, container.name);
     if (!isSidecar(container)) return status?.state === 'CONTAINER_EXITED' && status.exit_code === 0;
     return status?.state === 'CONTAINER_RUNNING' && this.#options.isStarted(container, status.id);
   }
@@ -74,7 +120,8 @@ export class ContainerStarter {
     const { memory, observed, init } = at;
     const status = newest(observed, container.name);
     const restartPolicy = isSidecar(container) ? 'Always' : pod.spec!.restartPolicy;
-    const decision = decide({ status, restartPolicy, init, now: this.#options.clock.now() });
+    const moved = status !== undefined && status.sandboxId !== at.sandbox.id;
+    const decision = decide({ status, restartPolicy, init, moved, now: this.#options.clock.now() });
     if (decision.action === 'keep') {
       if (decision.clear) memory.waiting.delete(container.name);
       return undefined;
@@ -94,11 +141,11 @@ export class ContainerStarter {
     return this.#create(pod, container, { ...at, attempt: decision.attempt });
   }
 
-  async #create(pod: Pod, container: Container, at: Place & { attempt: number }): Promise<number | undefined> {
+  async #create(pod: Pod, container: Container, at: Attempt): Promise<number | undefined> {
     const { memory } = at;
     const image = await this.#images.ensure(pod, container);
     if (!image.ready) {
-      memory.waiting.set(container.name, image.waiting);
+      if (image.waiting) memory.waiting.set(container.name, image.waiting);
       return image.againMs;
     }
     try {
@@ -106,7 +153,7 @@ export class ContainerStarter {
       memory.waiting.delete(container.name);
       return undefined;
     } catch (error) {
-      const reason = error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError';
+      const reason = reasonOf(error);
       const message = (error as Error).message;
       this.#record(pod, container, { type: 'Warning', reason: 'Failed', message: `Error: ${message}` });
       memory.waiting.set(container.name, { reason, message });
@@ -114,7 +161,7 @@ export class ContainerStarter {
     }
   }
 
-  async #run(pod: Pod, container: Container, at: Place & { attempt: number; image: string }): Promise<void> {
+  async #run(pod: Pod, container: Container, at: Attempt & { image: string }): Promise<void> {
     const { runtime, informers } = this.#options;
     await this.#refuseRoot(pod, container, at.image);
     const linked = serviceVariables(linkedServices(informers.of(services).list(), pod));
@@ -129,7 +176,8 @@ export class ContainerStarter {
       attempt: at.sandbox.metadata.attempt,
       logDirectory: podLogDir(this.#options.stateDir, pod),
     });
-    const config = containerConfig(pod, container, { ...at, env, terminationPath });
+    const subPaths = await prepareSubPaths(container, { volumes: at.volumes, env });
+    const config = containerConfig(pod, container, { ...at, env, terminationPath, subPaths });
     const id = await runtime.createContainer({ pod_sandbox_id: at.sandbox.id, config, sandbox_config: sandboxed });
     this.#options.onCreated(pod, id);
     this.#record(pod, container, {
@@ -137,7 +185,9 @@ export class ContainerStarter {
       reason: 'Created',
       message: `Created container: ${container.name}`,
     });
-    await runtime.startContainer(id);
+    await runtime.startContainer(id).catch((error: Error) => {
+      throw new StartError(error.message);
+    });
     this.#record(pod, container, { type: 'Normal', reason: 'Started', message: `Started container ${container.name}` });
     await this.#dropOld(at.observed, container.name);
     await this.#runPostStart(pod, container, { id, podIp: at.memory.podIp ?? '' });

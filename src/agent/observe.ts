@@ -6,7 +6,11 @@ import { LABELS } from './sandbox-config.ts';
 export interface Observed {
   readonly sandboxes: readonly PodSandbox[];
   /** Newest attempt of each container name, then older ones. */
-  readonly containers: readonly ContainerStatus[];
+  readonly containers: readonly ObservedContainer[];
+}
+
+export interface ObservedContainer extends ContainerStatus {
+  readonly sandboxId: string;
 }
 
 export async function observePod(runtime: Runtime, uid: string): Promise<Observed> {
@@ -21,9 +25,9 @@ export async function observePod(runtime: Runtime, uid: string): Promise<Observe
   };
 }
 
-async function statusOf(runtime: Runtime, container: Container): Promise<ContainerStatus | undefined> {
+async function statusOf(runtime: Runtime, container: Container): Promise<ObservedContainer | undefined> {
   try {
-    return await runtime.containerStatus(container.id);
+    return { ...(await runtime.containerStatus(container.id)), sandboxId: container.pod_sandbox_id };
   } catch (error) {
     // Removed since it was listed.
     if (error instanceof RuntimeError && error.code === NOT_FOUND) return undefined;
@@ -34,8 +38,14 @@ async function statusOf(runtime: Runtime, container: Container): Promise<Contain
 const NOT_FOUND = 5;
 
 /** The newest container of a name. */
-export function newest(observed: Observed, name: string): ContainerStatus | undefined {
+export function newest(observed: Observed, name: string): ObservedContainer | undefined {
   return observed.containers.find((container) => container.metadata.name === name);
+}
+
+/** The newest container of a name in one sandbox. */
+export function newestIn(observed: Observed, sandboxId: string, name: string): ObservedContainer | undefined {
+  const found = newest(observed, name);
+  return found?.sandboxId === sandboxId ? found : undefined;
 }
 
 export function readySandbox(observed: Observed): PodSandbox | undefined {

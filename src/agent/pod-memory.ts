@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Pod } from '../api/types.ts';
-import type { Waiting } from './status.ts';
+import type { Failure, Waiting } from './status.ts';
 
 /** What is remembered of a pod between two looks at it; all of it can be lost. */
 export interface PodMemory {
@@ -9,6 +9,8 @@ export interface PodMemory {
   /** Container id → its termination message. */
   readonly messages: Map<string, string>;
   podIp?: string;
+  /** Why the node ends the pod. */
+  failure?: Failure;
 }
 
 /** Directory of a pod's volumes, hosts file and termination messages. */

@@ -1,11 +1,16 @@
 import { isNotFound } from '../api/errors.ts';
 import { configMaps } from '../api/kinds/configmap.ts';
+import { persistentVolumes } from '../api/kinds/persistentvolume.ts';
+import { persistentVolumeClaims } from '../api/kinds/persistentvolumeclaim.ts';
 import { secrets } from '../api/kinds/secret.ts';
 import { serviceAccounts } from '../api/kinds/serviceaccount.ts';
 import type { Pod } from '../api/types.ts';
-import { type Container, fieldValue, resourceValue } from './container-config.ts';
+import { allContainers, type Container, fieldValue, resourceValue } from './container-config.ts';
+import type { AuthConfig } from './cri/types.ts';
 import type { EnvSources } from './environment.ts';
+import { prepareHostPath } from './host-volumes.ts';
 import type { AgentOptions } from './options.ts';
+import { credentialsFor } from './pull-secrets.ts';
 import type { VolumeSources } from './volumes.ts';
 
 type Bytes = Record<string, Buffer>;
@@ -31,6 +36,7 @@ export class PodSources {
       field: (path) => fieldValue(pod, path, { nodeIp: this.#options.nodeIp }),
       resource: (ref) => resourceValue(pod, ref),
       token: (request) => this.#token(pod, request),
+      claim: (name) => this.#claim(pod, name),
     };
   }
 
@@ -50,6 +56,22 @@ export class PodSources {
     };
   }
 
+  /** Credentials for an image in the Secrets that the pod names. */
+  async credentials(pod: Pod, image: string): Promise<AuthConfig[]> {
+    const names = (pod.spec?.imagePullSecrets ?? []).map(({ name }) => name).filter((name) => name !== undefined);
+    const found = await Promise.all(names.map((name) => this.#bytes(pod, 'secret', name)));
+    return credentialsFor(
+      image,
+      found.filter((bytes) => bytes !== undefined),
+    );
+  }
+
+  /** Ms since the epoch when the first of a pod's tokens must be renewed; undefined without tokens. */
+  renewalOf(pod: Pod): number | undefined {
+    const own = [...this.#tokens].filter(([key]) => key.startsWith(`${pod.metadata.uid}/`));
+    return own.length > 0 ? Math.min(...own.map(([, { renewAt }]) => renewAt)) : undefined;
+  }
+
   forget(pod: Pod): void {
     for (const key of this.#tokens.keys()) if (key.startsWith(`${pod.metadata.uid}/`)) this.#tokens.delete(key);
   }
@@ -65,6 +87,20 @@ export class PodSources {
       if (isNotFound(error)) return undefined;
       throw error;
     }
+  }
+
+  async #claim(pod: Pod, name: string): Promise<string> {
+    const { client } = this.#options;
+    const claim = await client.get(persistentVolumeClaims, { name, namespace: pod.metadata.namespace });
+    const volume = claim.spec?.volumeName;
+    if (!volume || claim.status?.phase !== 'Bound')
+      throw new Error(`PersistentVolumeClaim is not bound: ${JSON.stringify(name)}`);
+    const { spec } = await client.get(persistentVolumes, { name: volume });
+    if (spec?.hostPath) return prepareHostPath(spec.hostPath);
+    if (spec?.local) return prepareHostPath({ path: spec.local.path, type: 'Directory' });
+    throw new Error(
+      `PersistentVolume ${JSON.stringify(volume)} is of a kind that is not supported: expected hostPath or local`,
+    );
   }
 
   async #token(pod: Pod, request: { audience?: string; expirationSeconds?: number }): Promise<string> {
@@ -115,8 +151,9 @@ function environmentRefs(container: Container): Ref[] {
 
 /** The ConfigMaps and Secrets that a pod uses, as `configmaps/name` and `secrets/name`. */
 export function sourceRefs(pod: Pod): string[] {
-  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
-  const environment = containers.flatMap(environmentRefs).map(({ kind, name }) => `${PLURALS[kind]}/${name}`);
+  const environment = allContainers(pod)
+    .flatMap(environmentRefs)
+    .map(({ kind, name }) => `${PLURALS[kind]}/${name}`);
   return [...environment, ...volumeRefs(pod)];
 }
 

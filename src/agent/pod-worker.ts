@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isConflict, isNotFound } from '../api/errors.ts';
 import { pods } from '../api/kinds/pod.ts';
@@ -11,10 +11,14 @@ import { ContainerStarter } from './containers.ts';
 import type { PodSandbox } from './cri/types.ts';
 import { newest, type Observed, observePod, readySandbox } from './observe.ts';
 import type { AgentOptions } from './options.ts';
+import { setPodCgroup } from './pod-cgroup.ts';
+import { checkLimits } from './pod-limits.ts';
 import { keyOf, type PodMemory, podDir, podLogDir } from './pod-memory.ts';
 import { PodSources } from './pod-sources.ts';
 import { type Probed, type ProbeKind, Prober } from './probes.ts';
-import { hostsFile, sandboxConfig } from './sandbox-config.ts';
+import { deservesSandbox } from './restart.ts';
+import { hostNetworkHostsFile, hostsFile, sandboxConfig } from './sandbox-config.ts';
+import type { Failure } from './status.ts';
 import { StatusWriter } from './status-writer.ts';
 import { endContainer, type TerminateOptions, terminateContainers } from './terminate.ts';
 import { untilUnrouted } from './unrouted.ts';
@@ -83,17 +87,30 @@ export class PodWorker {
     this.adopt(pod.metadata.uid!, key);
     if (pod.metadata.deletionTimestamp) return this.#terminate(pod);
     if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return this.#finish(pod);
-    return this.#sync(pod);
+    const limit = await checkLimits(pod, { ...this.#options, now: this.#options.clock.now() });
+    return 'failure' in limit ? this.#fail(pod, limit.failure) : this.#sync(pod, limit.againMs);
   }
 
-  async #sync(pod: Pod): Promise<Outcome> {
+  /** Ends a pod that may not go on. */
+  async #fail(pod: Pod, failure: Failure): Promise<void> {
+    const { runtime, recorder } = this.#options;
+    recorder.record(pod, { type: 'Warning', ...failure });
+    const memory = this.#memory(pod);
+    memory.failure = failure;
+    await terminateContainers(pod, await observePod(runtime, pod.metadata.uid!), this.#terminateOptions(pod));
+    await this.#statuses.write(pod, await observePod(runtime, pod.metadata.uid!), memory);
+  }
+
+  async #sync(pod: Pod, limitMs: number | undefined): Promise<Outcome> {
     const memory = this.#memory(pod);
     const before = await observePod(this.#options.runtime, pod.metadata.uid!);
     // Users see that the node has taken the pod up while its sandbox is made.
     const early = pod.status?.startTime ? undefined : this.#statuses.write(pod, before, memory);
     try {
-      const again = await this.#bringUp(pod, before);
-      return again === undefined ? undefined : { again };
+      const renewMs = () => this.sources.renewalOf(pod) ?? Number.POSITIVE_INFINITY;
+      const wait = (await this.#bringUp(pod, before)) ?? Number.POSITIVE_INFINITY;
+      const again = Math.min(wait, limitMs ?? Number.POSITIVE_INFINITY, renewMs() - this.#options.clock.now());
+      return again === Number.POSITIVE_INFINITY ? undefined : { again: Math.max(0, again) };
     } finally {
       await early;
       const after = await observePod(this.#options.runtime, pod.metadata.uid!);
@@ -107,6 +124,7 @@ export class PodWorker {
     const volumes = await this.#prepareVolumes(pod);
     const ready = readySandbox(observed);
     if (!ready) observed = await this.#retireSandboxes(pod, observed);
+    if (!ready && !deservesSandbox(pod, observed)) return undefined;
     const sandbox = ready ?? (await this.#runSandbox(pod, observed));
     this.#owners.set(sandbox.id, keyOf(pod));
     memory.podIp ??= await this.#podIp(pod, sandbox);
@@ -140,20 +158,18 @@ export class PodWorker {
   async #runSandbox(pod: Pod, observed: Observed): Promise<PodSandbox> {
     const { runtime, recorder } = this.#options;
     const attempt = (observed.sandboxes[0]?.metadata.attempt ?? -1) + 1;
-    const config = sandboxConfig(pod, {
-      ...this.#options,
-      attempt,
-      logDirectory: podLogDir(this.#options.stateDir, pod),
-    });
-    await mkdir(config.log_directory, { recursive: true });
     this.#memory(pod).podIp = undefined;
     try {
+      const logDirectory = podLogDir(this.#options.stateDir, pod);
+      const config = sandboxConfig(pod, { ...this.#options, attempt, logDirectory });
+      await mkdir(logDirectory, { recursive: true });
       await runtime.runPodSandbox(config);
     } catch (error) {
       const message = `Failed to create pod sandbox: ${(error as Error).message}`;
       recorder.record(pod, { type: 'Warning', reason: 'FailedCreatePodSandBox', message });
       throw error;
     }
+    await setPodCgroup(pod, this.#options);
     return readySandbox(await observePod(runtime, pod.metadata.uid!))!;
   }
 
@@ -162,11 +178,13 @@ export class PodWorker {
     return (await this.#options.runtime.podSandboxStatus(sandbox.id)).network?.ip ?? '';
   }
 
-  async #writeHosts(pod: Pod, podIp: string): Promise<string | undefined> {
-    if (pod.spec!.hostNetwork) return undefined;
+  async #writeHosts(pod: Pod, podIp: string): Promise<string> {
     const path = join(podDir(this.#options.stateDir, pod.metadata.uid!), 'hosts');
     await mkdir(podDir(this.#options.stateDir, pod.metadata.uid!), { recursive: true });
-    await writeFile(path, hostsFile(pod, { podIp, clusterDomain: this.#options.clusterDomain }));
+    const text = pod.spec!.hostNetwork
+      ? hostNetworkHostsFile(pod, await readFile('/etc/hosts', 'utf8').catch(() => ''))
+      : hostsFile(pod, { podIp, clusterDomain: this.#options.clusterDomain });
+    await writeFile(path, text);
     return path;
   }
 
@@ -249,6 +267,7 @@ export class PodWorker {
     const [namespace, name] = key.split('/');
     await rm(join(this.#options.stateDir, 'logs', `${namespace}_${name}_${uid}`), { recursive: true, force: true });
     this.#memories.delete(uid);
+    this.#starter.forget(uid);
     this.#known.get(key)?.delete(uid);
     if (this.#known.get(key)?.size === 0) this.#known.delete(key);
   }

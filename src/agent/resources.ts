@@ -1,6 +1,6 @@
 import { parseQuantity } from '../api/quantity.ts';
 import type { Pod } from '../api/types.ts';
-import type { Image, LinuxResources, LinuxSecurityContext } from './cri/types.ts';
+import type { Image, LinuxResources, LinuxSecurityContext, SecurityProfile } from './cri/types.ts';
 import { namespaceOptions } from './sandbox-config.ts';
 
 type Container = NonNullable<Pod['spec']>['containers'][number];
@@ -24,6 +24,35 @@ function amount(quantity: string | number | undefined): number | undefined {
   return quantity === undefined ? undefined : parseQuantity(String(quantity));
 }
 
+const GUARANTEED_SCORE = -997;
+const BEST_EFFORT_SCORE = 1000;
+const CRITICAL_PRIORITY = 2_000_000_000;
+
+/** How willingly the kernel ends a container when memory is short (`oom_score_adj`), by the pod's class and its request. */
+export function oomScore(pod: Pod, container: Container, machineBytes: number): number {
+  const critical = (pod.spec?.priority ?? 0) >= CRITICAL_PRIORITY;
+  if (critical || pod.status?.qosClass === 'Guaranteed') return GUARANTEED_SCORE;
+  if (pod.status?.qosClass === 'BestEffort') return BEST_EFFORT_SCORE;
+  const share = (amount(container.resources?.requests?.['memory']) ?? 0) / machineBytes;
+  return Math.min(BEST_EFFORT_SCORE - 1, Math.max(3, Math.floor(BEST_EFFORT_SCORE - BEST_EFFORT_SCORE * share)));
+}
+
+/** What may be asked of the kernel: a container's own profile, else the pod's; nothing said is no profile. */
+export function seccompProfile(...contexts: { seccompProfile?: SeccompChoice }[]): SecurityProfile {
+  const chosen = contexts.find((context) => context.seccompProfile)?.seccompProfile;
+  if (chosen?.type === 'RuntimeDefault') return { profile_type: 'RuntimeDefault' };
+  if (chosen?.type !== 'Localhost') return { profile_type: 'Unconfined' };
+  return { profile_type: 'Localhost', localhost_ref: `${SECCOMP_DIRECTORY}/${chosen.localhostProfile}` };
+}
+
+interface SeccompChoice {
+  type: string;
+  localhostProfile?: string;
+}
+
+/** Where a node keeps its own profiles (the kubelet's place). */
+const SECCOMP_DIRECTORY = '/var/lib/kubelet/seccomp';
+
 export function linuxSecurityContext(container: Container, pod: Pod): LinuxSecurityContext {
   const own = container.securityContext ?? {};
   const shared = pod.spec?.securityContext ?? {};
@@ -36,6 +65,7 @@ export function linuxSecurityContext(container: Container, pod: Pod): LinuxSecur
     readonly_rootfs: own.readOnlyRootFilesystem ?? false,
     no_new_privs: own.allowPrivilegeEscalation === false,
     supplemental_groups: groups,
+    seccomp: seccompProfile(own, shared),
     capabilities: { add_capabilities: own.capabilities?.add ?? [], drop_capabilities: own.capabilities?.drop ?? [] },
     ...(user === undefined ? {} : { run_as_user: { value: user } }),
     ...(group === undefined ? {} : { run_as_group: { value: group } }),

@@ -1,4 +1,6 @@
+import type { Pod } from '../api/types.ts';
 import type { ContainerStatus } from './cri/types.ts';
+import type { Observed } from './observe.ts';
 
 /** What to do about one container now. */
 export type Decision =
@@ -12,6 +14,8 @@ export interface DecisionInputs {
   readonly restartPolicy: string | undefined;
   readonly init: boolean;
   readonly now: number;
+  /** The container was another sandbox's: init containers run again in the new one, whatever they did. */
+  readonly moved?: boolean;
 }
 
 const FIRST_MS = 10_000;
@@ -20,10 +24,11 @@ const LONGEST_MS = 300_000;
 const FORGIVEN_AFTER_MS = 600_000;
 
 /** Pure: CrashLoopBackOff is 10 s, doubling up to 5 minutes; the first restart is at once. */
-export function decide({ status, restartPolicy, init, now }: DecisionInputs): Decision {
+export function decide({ status, restartPolicy, init, now, moved }: DecisionInputs): Decision {
   if (!status) return { action: 'start', attempt: 0 };
   if (status.state === 'CONTAINER_RUNNING') return { action: 'keep', clear: true };
   if (status.state === 'CONTAINER_CREATED') return { action: 'start', attempt: status.metadata.attempt + 1 };
+  if (moved && init) return { action: 'start', attempt: status.metadata.attempt + 1 };
   const failed = status.exit_code !== 0;
   const restarts = init
     ? failed && restartPolicy !== 'Never'
@@ -37,6 +42,15 @@ export function decide({ status, restartPolicy, init, now }: DecisionInputs): De
   return delayMs > 0
     ? { action: 'wait', delayMs, spanSeconds: spanMs / 1000 }
     : { action: 'start', attempt: attempt + 1 };
+}
+
+/** Whether a pod whose sandbox has died gets another: not when nothing in it would run again. */
+export function deservesSandbox(pod: Pod, observed: Pick<Observed, 'containers'>): boolean {
+  const { restartPolicy, containers } = pod.spec!;
+  if (restartPolicy === 'Never') return observed.containers.length === 0;
+  if (restartPolicy !== 'OnFailure') return true;
+  const last = containers.map(({ name }) => observed.containers.find(({ metadata }) => metadata.name === name));
+  return last.some((status) => status?.state !== 'CONTAINER_EXITED' || status.exit_code !== 0);
 }
 
 function toMs(nanoseconds: string): number {

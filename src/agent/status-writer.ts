@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isConflict, isNotFound } from '../api/errors.ts';
 import { pods } from '../api/kinds/pod.ts';
 import type { Pod } from '../api/types.ts';
-import type { Container } from './container-config.ts';
+import { allContainers, type Container } from './container-config.ts';
 import type { ContainerStatus } from './cri/types.ts';
 import type { Observed } from './observe.ts';
 import type { AgentOptions } from './options.ts';
@@ -33,6 +33,7 @@ export class StatusWriter {
       ready: (container, id) => this.#options.prober.isReady(container, id),
       started: (container, id) => this.#options.prober.isStarted(container, id),
       message: (id) => memory.messages.get(id),
+      ...(memory.failure ? { failure: memory.failure } : {}),
     });
     if (isDeepStrictEqual(JSON.parse(JSON.stringify(status)), pod.status)) return;
     const { name, namespace, uid } = pod.metadata;
@@ -78,7 +79,7 @@ const FALLBACK_CHARACTERS = 2048;
 const MAX_MESSAGE_BYTES = 4096;
 
 function specOf(pod: Pod, name: string): Container | undefined {
-  return [...pod.spec!.containers, ...(pod.spec!.initContainers ?? [])].find((container) => container.name === name);
+  return allContainers(pod).find((container) => container.name === name);
 }
 
 /** The file is the container's to fill: only its start is read. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Pod } from '../api/types.ts';
-import type { ContainerStatus } from './cri/types.ts';
+import type { ObservedContainer } from './observe.ts';
 import { podStatus, type StatusInputs } from './status.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -21,7 +21,7 @@ function pod(spec: object = {}, status: object = {}): Pod {
   } as Pod;
 }
 
-function container(name: string, state: object & { attempt?: number }): ContainerStatus {
+function container(name: string, state: object & { attempt?: number }): ObservedContainer {
   const { attempt = 0, ...rest } = state;
   return {
     id: `${name}-${attempt}`,
@@ -31,10 +31,11 @@ function container(name: string, state: object & { attempt?: number }): Containe
     exit_code: 0,
     reason: '',
     message: '',
+    sandboxId: 's',
     started_at: nanoseconds(NOW - 2000),
     finished_at: '0',
     ...rest,
-  } as ContainerStatus;
+  } as ObservedContainer;
 }
 
 const running = { state: 'CONTAINER_RUNNING' };
@@ -45,7 +46,7 @@ const exited = (code: number, reason = code === 0 ? 'Completed' : 'Error') => ({
   finished_at: nanoseconds(NOW - 1000),
 });
 
-function status(of: Pod, containers: ContainerStatus[], more: Partial<StatusInputs> = {}) {
+function status(of: Pod, containers: ObservedContainer[], more: Partial<StatusInputs> = {}) {
   return podStatus(of, {
     observed: { sandboxes: [], containers },
     podIp: '10.244.0.5',
@@ -65,7 +66,7 @@ const condition = (of: { conditions?: unknown }, type: string) =>
 
 describe('podStatus', () => {
   const one = { initContainers: [{ name: 'init', image: 'app:1' }] };
-  const cases: [string, Pod, ContainerStatus[], string][] = [
+  const cases: [string, Pod, ObservedContainer[], string][] = [
     ['nothing yet', pod(), [], 'Pending'],
     ['a container that runs', pod(), [container('main', running)], 'Running'],
     ['a container between restarts', pod(), [container('main', exited(1))], 'Running'],

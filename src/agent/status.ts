@@ -1,6 +1,6 @@
 import type { Pod } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
-import { isSidecar } from './container-config.ts';
+import { ephemeralOf, isSidecar } from './container-config.ts';
 import type { ContainerStatus } from './cri/types.ts';
 import { newest, type Observed } from './observe.ts';
 
@@ -28,6 +28,15 @@ export interface StatusInputs {
   readonly started: (container: Container, id: string) => boolean;
   /** Container id → what it left in its termination message file. */
   readonly message: (id: string) => string | undefined;
+  /** Why the node has ended the pod, if it has. */
+  readonly failure?: Failure;
+}
+
+/** What ended a pod before its time. */
+export interface Failure {
+  /** `DeadlineExceeded`, `Evicted` */
+  readonly reason: string;
+  readonly message: string;
 }
 
 /** The status of a pod on this node, from what the runtime has and the probes say. Pure. */
@@ -42,7 +51,8 @@ export function podStatus(pod: Pod, inputs: StatusInputs): PodStatus {
   const initDone = incomplete.length === 0 || begun;
   const waitReason = initDone ? 'ContainerCreating' : 'PodInitializing';
   const containers = spec.containers.map((container) => containerStatus(container, inputs, waitReason));
-  const phase = podPhase(pod, { containers, init, initDone });
+  const ephemeral = ephemeralOf(pod).map((container) => ephemeralStatus(container, inputs));
+  const phase = inputs.failure ? 'Failed' : podPhase(pod, { containers, init, initDone });
   const finished = phase === 'Succeeded' || phase === 'Failed';
   const unready = [...sidecars, ...containers].filter((status) => !status.ready).map(({ name }) => name);
   const ready = initDone && !finished && unready.length === 0;
@@ -57,7 +67,15 @@ export function podStatus(pod: Pod, inputs: StatusInputs): PodStatus {
     conditions: conditions(pod, { ...inputs, incomplete: initDone ? [] : incomplete, ready, finished, unready }),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
     containerStatuses: containers,
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+    ...(inputs.failure ?? {}),
   };
+}
+
+/** An ephemeral container is never ready: nothing asks it. */
+function ephemeralStatus(container: Container, inputs: StatusInputs): ApiContainerStatus {
+  const { started: _, ...status } = containerStatus(container, inputs, 'ContainerCreating');
+  return { ...status, ready: false };
 }
 
 function containerStatus(container: Container, inputs: StatusInputs, waitReason: string): ApiContainerStatus {

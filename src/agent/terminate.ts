@@ -1,7 +1,7 @@
 import type { Pod } from '../api/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
-import { type Container, isSidecar, sidecarsOf } from './container-config.ts';
+import { type Container, ephemeralOf, isSidecar, sidecarsOf } from './container-config.ts';
 import type { Runtime } from './cri/runtime.ts';
 import { runHook } from './hooks.ts';
 import { newest, type Observed } from './observe.ts';
@@ -31,7 +31,7 @@ export async function terminateContainers(pod: Pod, observed: Observed, options:
   };
   const sidecars = sidecarsOf(pod);
   const others = (pod.spec!.initContainers ?? []).filter((container) => !isSidecar(container));
-  await Promise.all([...others, ...pod.spec!.containers].map(end));
+  await Promise.all([...others, ...pod.spec!.containers, ...ephemeralOf(pod)].map(end));
   for (const container of sidecars.toReversed()) await end(container);
 }
 

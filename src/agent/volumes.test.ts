@@ -50,6 +50,7 @@ describe('volumes', () => {
       token: async ({ audience }) => `token for ${audience}`,
       field: (path) => `<${path}>`,
       resource: ({ resource }) => `<${resource}>`,
+      claim: async (name) => `/claims/${name}`,
     };
     const prepare = (volume: object) => {
       const pod = { metadata: { name: 'p' }, spec: { volumes: [{ name: 'v', ...volume }] } };

@@ -1,9 +1,11 @@
 import { chmod, chown, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { parseQuantity } from '../api/quantity.ts';
 import type { Pod } from '../api/types.ts';
 import { mountsBelow, mountTmpfs } from '../host/mounts.ts';
 import type { ResourceRef } from './container-config.ts';
 import { ConfigError } from './environment.ts';
+import { giveToGroup, prepareHostPath } from './host-volumes.ts';
 
 type Volume = NonNullable<NonNullable<Pod['spec']>['volumes']>[number];
 type Item = { key: string; path: string; mode?: number };
@@ -15,6 +17,8 @@ export interface VolumeSources {
   token(request: { audience?: string; expirationSeconds?: number }): Promise<string>;
   field(path: string): string;
   resource(ref: ResourceRef): string;
+  /** Host path of the volume that a claim is bound to. Throws for a claim that is not bound, and for foreign kinds of volumes. */
+  claim(name: string): Promise<string>;
 }
 
 /** A file of a volume. */
@@ -38,7 +42,9 @@ export async function prepareVolumes(
   const paths = new Map<string, string>();
   for (const volume of pod.spec?.volumes ?? []) {
     try {
-      const place = { path: join(directory, volume.name), group: pod.spec?.securityContext?.fsGroup };
+      const { fsGroup: group, fsGroupChangePolicy } = pod.spec?.securityContext ?? {};
+      const onMismatch = fsGroupChangePolicy === 'OnRootMismatch';
+      const place = { path: join(directory, volume.name), group, onMismatch, podName: pod.metadata.name };
       paths.set(volume.name, await prepareVolume(volume, place, sources));
     } catch (error) {
       const what = `MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)}`;
@@ -52,16 +58,20 @@ interface Place {
   readonly path: string;
   /** Group that the pod's processes belong to (`fsGroup`): it owns what is made for the pod. */
   readonly group: number | undefined;
+  /** A lasting volume whose root is the group's already stays as it is. */
+  readonly onMismatch: boolean;
+  readonly podName: string;
 }
 
-async function prepareVolume(volume: Volume, { path, group }: Place, sources: VolumeSources): Promise<string> {
+async function prepareVolume(volume: Volume, place: Place, sources: VolumeSources): Promise<string> {
+  const { path, group } = place;
   if (volume.hostPath) return prepareHostPath(volume.hostPath);
-  if (volume.emptyDir) {
-    await mkdir(path, { recursive: true });
-    if (volume.emptyDir.medium === 'Memory' && !mountsBelow(path).includes(path)) await mountTmpfs(path);
-    if (group !== undefined) await chown(path, 0, group);
-    await chmod(path, group === undefined ? 0o777 : 0o2777);
-    return path;
+  if (volume.emptyDir) return prepareEmptyDir(volume.emptyDir, place);
+  const claim = volume.ephemeral ? `${place.podName}-${volume.name}` : volume.persistentVolumeClaim?.claimName;
+  if (claim !== undefined) {
+    const lasting = await sources.claim(claim);
+    if (group !== undefined) await giveToGroup(lasting, group, place.onMismatch);
+    return lasting;
   }
   const files = await filesOf(volume, sources);
   if (!files) throw new MountError('this kind of volume is not supported');
@@ -69,13 +79,15 @@ async function prepareVolume(volume: Volume, { path, group }: Place, sources: Vo
   return path;
 }
 
-async function prepareHostPath(source: NonNullable<Volume['hostPath']>): Promise<string> {
-  if (source.type === 'DirectoryOrCreate') await mkdir(source.path, { recursive: true });
-  if (source.type === 'FileOrCreate') {
-    await mkdir(dirname(source.path), { recursive: true });
-    await writeFile(source.path, '', { flag: 'a' });
+async function prepareEmptyDir(source: NonNullable<Volume['emptyDir']>, { path, group }: Place): Promise<string> {
+  await mkdir(path, { recursive: true });
+  if (source.medium === 'Memory' && !mountsBelow(path).includes(path)) {
+    const size = source.sizeLimit === undefined ? undefined : parseQuantity(String(source.sizeLimit));
+    await mountTmpfs(path, ['mode=0777', ...(size ? [`size=${Math.ceil(size)}`] : [])].join());
   }
-  return source.path;
+  if (group !== undefined) await chown(path, 0, group);
+  await chmod(path, group === undefined ? 0o777 : 0o2777);
+  return path;
 }
 
 async function filesOf(volume: Volume, sources: VolumeSources): Promise<VolumeFile[] | undefined> {

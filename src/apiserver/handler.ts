@@ -113,6 +113,11 @@ export class ResourceHandler {
       if (request.method === 'PUT') return this.#put(call, 'status');
       if (request.method === 'PATCH') return this.#patch(call, 'status');
     }
+    if (resource.kind === 'Pod' && subresource === 'ephemeralcontainers') {
+      if (request.method === 'GET') return this.#get(call);
+      if (request.method === 'PUT') return this.#put(call, subresource);
+      if (request.method === 'PATCH') return this.#patch(call, subresource);
+    }
     if (subresource === 'scale' && resource.scale) return this.#scale(call);
     const verb = resource.group === '' ? SUBRESOURCE_VERBS[`${resource.plural}/${subresource}`] : undefined;
     if (verb === 'finalize' && request.method === 'PUT') return this.#finalize(call);

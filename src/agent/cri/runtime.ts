@@ -27,7 +27,7 @@ export interface Runtime {
   /** After its log file was moved away. */
   reopenContainerLog(id: string): Promise<void>;
   imageStatus(image: string): Promise<cri.Image | undefined>;
-  pullImage(image: string): Promise<string>;
+  pullImage(image: string, auth?: cri.AuthConfig): Promise<string>;
   listImages(): Promise<cri.Image[]>;
   version(): Promise<{ name: string; version: string }>;
   /** Undefined when pods can have a network, else why not. */
@@ -84,7 +84,8 @@ export function connectRuntime(socket: string, clock: Clock = systemClock): Runt
     reopenContainerLog: async (id) => void (await call('ReopenContainerLog', { container_id: id })),
     portForward: async (id, port) => (await call('PortForward', { pod_sandbox_id: id, port: [port] }))['url'] as string,
     imageStatus: async (image) => (await call('ImageStatus', { image: { image } }))['image'] as cri.Image | undefined,
-    pullImage: async (image) => (await call('PullImage', { image: { image } }, PULL_TIMEOUT_MS))['image_ref'] as string,
+    pullImage: async (image, auth) =>
+      (await call('PullImage', { image: { image }, auth }, PULL_TIMEOUT_MS))['image_ref'] as string,
     listImages: async () => (await call('ListImages', {}))['images'] as cri.Image[],
     version: async () => {
       const answer = await call('Version', {});

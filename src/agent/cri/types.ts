@@ -8,8 +8,22 @@ export interface PodSandboxMetadata {
 
 export interface NamespaceOption {
   network?: 'POD' | 'NODE';
-  pid?: 'POD' | 'CONTAINER' | 'NODE';
+  pid?: 'POD' | 'CONTAINER' | 'NODE' | 'TARGET';
   ipc?: 'POD' | 'NODE';
+  /** Container whose processes are shared. */
+  target_id?: string;
+}
+
+export interface PortMapping {
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  container_port: number;
+  host_port: number;
+  host_ip: string;
+}
+
+export interface SecurityProfile {
+  profile_type: 'RuntimeDefault' | 'Unconfined' | 'Localhost';
+  localhost_ref?: string;
 }
 
 export interface PodSandboxConfig {
@@ -17,11 +31,12 @@ export interface PodSandboxConfig {
   hostname?: string;
   log_directory: string;
   dns_config?: { servers: string[]; searches: string[]; options: string[] };
+  port_mappings?: PortMapping[];
   labels: Record<string, string>;
   annotations?: Record<string, string>;
   linux: {
     cgroup_parent: string;
-    security_context: { namespace_options: NamespaceOption; privileged?: boolean };
+    security_context: { namespace_options: NamespaceOption; privileged?: boolean; seccomp?: SecurityProfile };
     sysctls?: Record<string, string>;
   };
 }
@@ -70,6 +85,7 @@ export interface LinuxResources {
   cpu_quota?: number;
   cpu_period?: number;
   memory_limit_in_bytes?: number;
+  oom_score_adj?: number;
 }
 
 export interface LinuxSecurityContext {
@@ -80,6 +96,7 @@ export interface LinuxSecurityContext {
   supplemental_groups?: number[];
   readonly_rootfs?: boolean;
   no_new_privs?: boolean;
+  seccomp?: SecurityProfile;
   capabilities?: { add_capabilities: string[]; drop_capabilities: string[] };
 }
 
@@ -129,6 +146,14 @@ export interface StreamRequest {
   stdin: boolean;
   stdout: boolean;
   stderr: boolean;
+}
+
+/** How to prove oneself to a registry. */
+export interface AuthConfig {
+  username: string;
+  password: string;
+  identity_token: string;
+  registry_token: string;
 }
 
 export interface Image {

@@ -50,6 +50,8 @@ export const pods: Resource<Pod> = {
   },
   prepareForCreate(pod) {
     pod.status = { phase: 'Pending' };
+    // They come later, by a subresource of their own.
+    delete pod.spec?.ephemeralContainers;
     if (pod.spec?.containers) pod.status.qosClass = qosClass(pod.spec);
     if (pod.spec?.schedulingGates?.length) pod.status.conditions = [GATED];
   },

@@ -15,6 +15,7 @@ export function setPodSpecDefaults(spec: PodSpec): void {
   for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     setContainerDefaults(container, spec);
   }
+  for (const container of (spec.ephemeralContainers ?? []) as Container[]) setContainerDefaults(container, spec);
   for (const volume of spec.volumes ?? []) setVolumeDefaults(volume);
 }
 

@@ -51,3 +51,10 @@ test('a pod of an unknown account is refused', () => {
     message: 'pods "p" is forbidden: error looking up service account default/robot: serviceaccount "robot" not found',
   });
 });
+
+test("the account's pull secrets are the pod's, unless it has its own", () => {
+  const account = accountOf({ imagePullSecrets: [{ name: 'registry' }] });
+  assert.deepEqual(admitted({}, account).spec!.imagePullSecrets, [{ name: 'registry' }]);
+  const own = [{ name: 'mine' }];
+  assert.deepEqual(admitted({ imagePullSecrets: own }, account).spec!.imagePullSecrets, own);
+});

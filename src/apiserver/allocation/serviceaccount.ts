@@ -24,6 +24,9 @@ export function createServiceAccountAdmission(options: ServiceAccountAdmissionOp
       const name = spec.serviceAccountName || 'default';
       const account = options.find({ namespace, name });
       if (!account) throw noAccount(pod, { namespace, name });
+      if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
+        spec.imagePullSecrets = structuredClone(account.imagePullSecrets);
+      }
       if ((spec.automountServiceAccountToken ?? account.automountServiceAccountToken) === false) return;
       mountToken(spec, options.random);
     },

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ApiError, alreadyExists, badRequest, conflict, invalid, notFound } from '../../api/errors.ts';
 import { validateObjectMeta, validateObjectMetaUpdate } from '../../api/meta-validation.ts';
+import { validateEphemeralUpdate } from '../../api/pod/ephemeral.ts';
 import type { Resource } from '../../api/resource.ts';
-import type { KubeObject } from '../../api/types.ts';
+import type { KubeObject, Pod } from '../../api/types.ts';
 import { timestamp } from '../../lib/clock.ts';
 import { type KeyValue, MismatchError } from '../../store/store.ts';
 import type { Admission, AdmissionContext } from '../admission.ts';
@@ -158,7 +159,7 @@ function throwInvalid(resource: Resource, object: KubeObject, errors: Parameters
 }
 
 /** How a change treats the parts of an object. */
-export type UpdateScope = 'main' | 'status' | 'finalize' | 'internal';
+export type UpdateScope = 'main' | 'status' | 'finalize' | 'ephemeralcontainers' | 'internal';
 
 export interface UpdateOptions extends WriteOptions {
   scope: UpdateScope;
@@ -286,10 +287,18 @@ function scoped({ target: { resource }, old, wanted }: Replacement, scope: Updat
   const parts = wanted as unknown as { status?: unknown; spec?: unknown };
   const before = old as unknown as { status?: unknown; spec?: unknown };
   if (scope === 'status') return compact({ ...old, metadata, status: parts.status } as KubeObject);
+  if (scope === 'ephemeralcontainers') {
+    return { ...old, metadata: { ...old.metadata }, spec: withEphemeral(before, parts) } as KubeObject;
+  }
   if (scope === 'finalize') return compact({ ...old, spec: parts.spec } as KubeObject);
   return compact(
     resource.status ? ({ ...wanted, metadata, status: before.status } as KubeObject) : { ...wanted, metadata },
   );
+}
+
+function withEphemeral(old: { spec?: unknown }, wanted: { spec?: unknown }): object {
+  const { ephemeralContainers } = (wanted.spec ?? {}) as NonNullable<Pod['spec']>;
+  return JSON.parse(JSON.stringify({ ...(old.spec as object), ephemeralContainers }));
 }
 
 function compact(object: KubeObject): KubeObject {
@@ -305,6 +314,8 @@ function specChanged(resource: Resource, object: KubeObject, old: KubeObject): b
 
 function checkUpdate({ target: { resource }, old }: Replacement, object: KubeObject, scope: UpdateScope): void {
   if (scope === 'status') throwInvalid(resource, object, resource.validateStatusUpdate?.(object, old) ?? []);
+  if (scope === 'ephemeralcontainers')
+    throwInvalid(resource, object, validateEphemeralUpdate(object as Pod, old as Pod));
   if (scope !== 'main') return;
   throwInvalid(resource, object, [
     ...metaErrors(resource, object),
