@@ -15,6 +15,8 @@ interface Case {
   init?: boolean;
   endedMsAgo?: number;
   ranMs?: number;
+  neverStarted?: boolean;
+  moved?: boolean;
   expect: object;
 }
 
@@ -56,6 +58,20 @@ const cases: Case[] = [
     state: 'CONTAINER_EXITED',
     expect: { action: 'start', attempt: 10 },
   },
+  {
+    name: 'one that could never be started',
+    attempt: 3,
+    neverStarted: true,
+    state: 'CONTAINER_EXITED',
+    expect: { action: 'wait', delayMs: 39_000, spanSeconds: 40 },
+  },
+  {
+    name: 'an init container whose sandbox is gone',
+    init: true,
+    moved: true,
+    state: 'CONTAINER_EXITED',
+    expect: { action: 'start', attempt: 1 },
+  },
   { name: 'success that need not come again', restartPolicy: 'OnFailure', state: 'CONTAINER_EXITED', expect: keep },
   {
     name: 'failure on OnFailure',
@@ -86,16 +102,16 @@ const cases: Case[] = [
 describe('decide', () => {
   for (const { name, state, attempt = 0, exitCode = 0, restartPolicy = 'Always', init = false, ...rest } of cases) {
     it(name, () => {
-      const { endedMsAgo = 1000, ranMs = 100, expect } = rest;
+      const { endedMsAgo = 1000, ranMs = 100, neverStarted, moved = false, expect } = rest;
       const finished = NOW - endedMsAgo;
       const status = state && {
         state,
         metadata: { name: 'main', attempt },
         exit_code: exitCode,
-        started_at: nanoseconds(finished - ranMs),
+        started_at: neverStarted ? '0' : nanoseconds(finished - ranMs),
         finished_at: nanoseconds(finished),
       };
-      const inputs = { status: status as ContainerStatus | undefined, restartPolicy, init, now: NOW };
+      const inputs = { status: status as ContainerStatus | undefined, restartPolicy, init, moved, now: NOW };
       assert.deepEqual(decide(inputs), expect);
     });
   }

@@ -36,7 +36,8 @@ export function decide({ status, restartPolicy, init, now, moved }: DecisionInpu
   if (!restarts) return { action: 'keep', clear: true };
   const { attempt } = status.metadata;
   const finished = toMs(status.finished_at);
-  const ran = finished - toMs(status.started_at);
+  // One that could not be started has no time of its start, and has not run.
+  const ran = status.started_at === '0' ? 0 : finished - toMs(status.started_at);
   const spanMs = attempt === 0 || ran > FORGIVEN_AFTER_MS ? 0 : Math.min(FIRST_MS * 2 ** (attempt - 1), LONGEST_MS);
   const delayMs = finished + spanMs - now;
   return delayMs > 0

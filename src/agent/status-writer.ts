@@ -11,7 +11,7 @@ import type { AgentOptions } from './options.ts';
 import { messagePath, type PodMemory, podLogDir } from './pod-memory.ts';
 import type { Prober } from './probes.ts';
 import { readLog } from './server/logs.ts';
-import { podStatus } from './status.ts';
+import { type PodStatus, podStatus } from './status.ts';
 
 /** Tells the API what the pods of this node are like. */
 export class StatusWriter {
@@ -37,9 +37,9 @@ export class StatusWriter {
     });
     if (isDeepStrictEqual(JSON.parse(JSON.stringify(status)), pod.status)) return;
     const { name, namespace, uid } = pod.metadata;
-    const body = { metadata: { uid }, status };
+    const body = { metadata: { uid }, status: toPatch(status) };
     try {
-      await this.#options.client.patch(pods, { name, namespace }, { type: 'merge', body, subresource: 'status' });
+      await this.#options.client.patch(pods, { name, namespace }, { type: 'strategic', body, subresource: 'status' });
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
@@ -71,6 +71,21 @@ export class StatusWriter {
     }
     return text;
   }
+}
+
+const OWN_CONDITIONS = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady'];
+
+/** A status as a strategic patch: conditions that others have set since stay, what ours no longer say goes. */
+function toPatch(status: PodStatus): object {
+  const { nominatedNodeName: _nominated, qosClass: _class, ...told } = status;
+  const own = (status.conditions ?? []).filter(({ type }) => OWN_CONDITIONS.includes(type));
+  const replaced = (list: readonly object[] | undefined) => list && [{ $patch: 'replace' }, ...list];
+  return {
+    ...told,
+    podIPs: replaced(status.podIPs),
+    hostIPs: replaced(status.hostIPs),
+    conditions: own.map((condition) => ({ reason: null, message: null, ...condition })),
+  };
 }
 
 const FALLBACK = 'FallbackToLogsOnError';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { startAgent } from '../../src/agent/agent.ts';
 import type { Runtime } from '../../src/agent/cri/runtime.ts';
+import { events } from '../../src/api/kinds/event.ts';
 import { nodes } from '../../src/api/kinds/node.ts';
 import { pods } from '../../src/api/kinds/pod.ts';
 import { registry } from '../../src/api/registry.ts';
@@ -164,6 +165,16 @@ export class AgentBench {
       };
       if (this.#pods.synced) queueMicrotask(() => look(this.#pods.get(name, 'default')));
     });
+  }
+
+  /** Resolves as soon as a pod has an event whose message matches. */
+  async waitEvent(name: string, message: RegExp): Promise<void> {
+    for (let tries = 0; tries < WAIT_MS / 20; tries++) {
+      const { items } = await this.client.list(events, { namespace: 'default' });
+      if (items.some((event) => event.involvedObject.name === name && message.test(event.message ?? ''))) return;
+      await sleep(systemClock, 20);
+    }
+    throw new Error(`no event of pod ${name} that matches ${message}`);
   }
 
   running(name: string): Promise<Pod> {
