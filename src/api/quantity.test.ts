@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalQuantity, parseQuantity } from './quantity.ts';
+import { addAmounts, canonicalQuantity, formatAmount, parseQuantity, toAmount } from './quantity.ts';
 
 const ROWS: [unknown, string][] = [
   ['1000m', '1'],
@@ -60,3 +60,18 @@ test('canonicalQuantity keeps the value, and is its own canonical form', () => {
     }),
   );
 });
+
+const SUMS: [string, string, string][] = [
+  ['100m', '900m', '1'],
+  ['1Gi', '512Mi', '1536Mi'],
+  ['0', '1Gi', '1Gi'],
+  ['1G', '1Gi', '2073741824'],
+  ['1', '-2', '-1'],
+  ['3', '-3', '0'],
+];
+
+for (const [a, b, sum] of SUMS) {
+  test(`addAmounts: ${a} and ${b} are ${sum}`, () => {
+    assert.equal(formatAmount(addAmounts(toAmount(a), toAmount(b))), sum);
+  });
+}

@@ -78,3 +78,30 @@ function divided(value: bigint, by: bigint, most: number): { rest: bigint; times
   for (; times < most && rest % by === 0n; times++) rest /= by;
   return { rest, times };
 }
+
+/** An amount without rounding errors: billionths of the unit, and the family of suffixes that it is written with. */
+export interface Amount {
+  readonly nanos: bigint;
+  readonly binary: boolean;
+}
+
+export const ZERO: Amount = { nanos: 0n, binary: false };
+
+/** The exact amount of a quantity; zero when it is none. */
+export function toAmount(quantity: unknown): Amount {
+  const match = /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i))?$/.exec(String(quantity));
+  if (!match) return ZERO;
+  const [, sign, whole = '', fraction = '', exponent, suffix = ''] = match;
+  const nanos = toNanos(whole, fraction, { exponent: Number(exponent ?? 0), suffix });
+  return { nanos: sign === '-' ? -nanos : nanos, binary: suffix.endsWith('i') };
+}
+
+/** The family of the first one that is not zero counts, as in `Quantity.Add`. */
+export function addAmounts(a: Amount, b: Amount): Amount {
+  return { nanos: a.nanos + b.nanos, binary: a.nanos === 0n ? b.binary : a.binary };
+}
+
+export function formatAmount({ nanos, binary }: Amount): string {
+  if (nanos === 0n) return '0';
+  return nanos < 0n ? `-${withSuffix(-nanos, binary)}` : withSuffix(nanos, binary);
+}

@@ -19,6 +19,7 @@ import type { ControllersOptions } from './options.ts';
 import { startPodGc } from './podgc.ts';
 import { startProgrammed } from './programmed.ts';
 import { startReplicaSets, startReplicationControllers } from './replicaset.ts';
+import { startResourceQuotas } from './resourcequota.ts';
 import { startRootCa } from './rootca.ts';
 import { startServiceAccounts } from './serviceaccount.ts';
 import { startStatefulSets } from './statefulset.ts';
@@ -49,6 +50,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startEventTtl,
   startCertificateSigning,
   startTokenSecrets,
+  startResourceQuotas,
   startClusterRoleAggregation,
 ];
 

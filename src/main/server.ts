@@ -17,6 +17,7 @@ import { bootstrapObjects } from '../apiserver/bootstrap.ts';
 import { Catalog } from '../apiserver/catalog.ts';
 import { serveHttps } from '../apiserver/http.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
+import { createLimits } from '../apiserver/limits/limits.ts';
 import { keyOf, keyPrefix, objectOf } from '../apiserver/objects.ts';
 import { createOpenApi } from '../apiserver/openapi/openapi.ts';
 import { decodeProtobuf } from '../apiserver/protobuf/decode.ts';
@@ -99,6 +100,7 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
         serviceAccounts(store, random),
         priorities(store),
       ] as Admission<KubeObject>[]),
+      ...createLimits({ store, catalog }),
     ],
     plugins: [...auth.plugins, ...createAdmissionPlugins({ store, catalog, clock, random, log })],
     authorize: auth.authorize,

@@ -4,6 +4,7 @@ import type { Admission, AdmissionPlugin } from '../apiserver/admission.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { Catalog } from '../apiserver/catalog.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
+import { createLimits } from '../apiserver/limits/limits.ts';
 import { type ApiServer, createApiServer } from '../apiserver/server.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { parseCidr } from '../lib/ip.ts';
@@ -56,10 +57,12 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     random,
     services: [],
   });
-  const admissions = [allocator as Admission<KubeObject>, ...(options.admissions ?? [])];
+  const catalog = new Catalog(registry);
+  const limits = createLimits({ store, catalog });
+  const admissions = [allocator as Admission<KubeObject>, ...(options.admissions ?? []), ...limits];
   const server = createApiServer({
     store,
-    catalog: new Catalog(registry),
+    catalog,
     clock,
     random,
     log: silentLogger,

@@ -1,4 +1,5 @@
 import { createdAtColumn, nameColumn } from '../columns.ts';
+import { defaultLimitRange, validateLimitRange } from '../quota/validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { LimitRange } from '../types.ts';
 
@@ -11,4 +12,6 @@ export const limitRanges: Resource<LimitRange> = {
   singular: 'limitrange',
   shortNames: ['limits'],
   columns: [nameColumn, createdAtColumn],
+  setDefaults: defaultLimitRange,
+  validate: validateLimitRange,
 };

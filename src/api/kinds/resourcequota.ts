@@ -1,4 +1,5 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
+import { validateQuota } from '../quota/validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { ResourceQuota } from '../types.ts';
 
@@ -17,6 +18,7 @@ export const resourceQuotas: Resource<ResourceQuota> = {
     column('Limit', (quota) => usage(quota, (name) => name.startsWith('limits.'))),
     ageColumn,
   ],
+  validate: validateQuota,
 };
 
 /** `<name>: <used>/<hard>` of the resources that `wanted` picks, sorted by name. */
