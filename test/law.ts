@@ -81,8 +81,7 @@ export const rooms: readonly Room[] = [
   {
     name: 'ingress',
     purpose: 'Ingress rules to an HTTP reverse proxy',
-    mayImport: ['lib', 'api', 'client', 'servicemap'],
-    planned: true,
+    mayImport: ['lib', 'host', 'api', 'client', 'pki'],
   },
   {
     name: 'loadbalancer',

@@ -1,6 +1,7 @@
 import { isAlreadyExists } from '../api/errors.ts';
 import { endpoints } from '../api/kinds/endpoints.ts';
 import { endpointSlices } from '../api/kinds/endpointslice.ts';
+import { ingressClasses } from '../api/kinds/ingressclass.ts';
 import { namespaces } from '../api/kinds/namespace.ts';
 import { services } from '../api/kinds/service.ts';
 import type { Service } from '../api/types.ts';
@@ -8,14 +9,21 @@ import type { ControllersOptions } from './options.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
-/** Makes what every cluster has from its first second: namespaces, and the Services of the API server and of DNS. */
+/** Makes what every cluster has from its first second: namespaces, the Services of the API server and of DNS, and a class of Ingresses. */
 export async function bootstrap(options: ControllersOptions): Promise<void> {
   for (const name of NAMESPACES) await options.client.create(namespaces, { metadata: { name } }).catch(ignoreExists);
   await Promise.all([
     options.client.create(services, kubernetesService(options)).catch(ignoreExists),
     options.client.create(services, dnsService(options)).catch(ignoreExists),
+    options.client.create(ingressClasses, defaultIngressClass()).catch(ignoreExists),
   ]);
   await publishApiServer(options);
+}
+
+/** What serves Ingresses that name no class. */
+function defaultIngressClass() {
+  const annotations = { 'ingressclass.kubernetes.io/is-default-class': 'true' };
+  return { metadata: { name: 'sampan', annotations }, spec: { controller: 'sampan.dev/ingress' } };
 }
 
 type NewService = Omit<Service, 'apiVersion' | 'kind'>;

@@ -24,6 +24,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   runc: 'runc',
   ip: 'iproute2',
   nft: 'nftables',
+  haproxy: 'haproxy',
   nsenter: 'util-linux',
   unshare: 'util-linux',
   mount: 'mount',

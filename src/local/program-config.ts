@@ -65,6 +65,7 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
   const pki = (path: string) => join(plan.directories.pki, path);
   const client = pairPaths(nodeClientName(node.name));
   const serving = pairPaths(nodeServingName(node.name));
+  const ingress = pairPaths('ingress');
   return {
     clusterName: plan.name,
     nodeName: node.name,
@@ -84,6 +85,7 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
     serviceCidr: plan.serviceCidr,
     cgroupParent: `/${node.cgroup}`,
     proxyMode: node.proxyMode,
+    ingress: { directory: join(node.runDir, 'ingress'), certFile: pki(ingress.cert), keyFile: pki(ingress.key) },
     loadBalancer: { pool: plan.loadBalancerPool, link: 'eth0', broadcast: plan.lan.broadcast },
   };
 }

@@ -8,6 +8,7 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   nftables: 'rules of Services',
   iptables: 'rules of Services, in that mode of the proxy',
   iproute2: 'network namespaces, links and routes',
+  haproxy: 'serves Ingresses',
   'util-linux': 'nsenter, unshare and flock',
   bsdutils: 'script, for terminals in the demo',
   mount: 'mounts of volumes',

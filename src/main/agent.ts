@@ -13,11 +13,15 @@ import { startHeartbeat } from '../loadbalancer/heartbeat.ts';
 import { parsePool } from '../loadbalancer/pool.ts';
 import { type SpeakerOptions, startSpeaker } from '../loadbalancer/speaker.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
+import { startNodeIngress } from './node-ingress.ts';
 import { startNodeProxy } from './node-proxy.ts';
 
 const DNS_PORT = 53;
 
-/** One node: its pods, its service proxy and its DNS server. Resolves when the signal aborts; pods and rules stay. */
+/**
+ * One node: its pods, its service proxy, its DNS server and its Ingresses. Resolves when the signal aborts; pods, rules
+ * and the reverse proxy stay.
+ */
 export async function runAgent(config: AgentConfig, context: ProgramContext): Promise<void> {
   const { clock, random, log, signal } = context;
   const { nodeName, nodeIp } = config;
@@ -51,6 +55,7 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
       osImage: osImage(),
     }),
   ]);
+  startNodeIngress(config, shared);
   log.info('node is ready', { node: nodeName });
   await untilAborted(signal);
   runtime.close();

@@ -64,6 +64,15 @@ export interface SpeakerConfig {
   readonly broadcast: string;
 }
 
+/** How a node serves Ingresses. */
+export interface NodeIngressConfig {
+  /** HAProxy's files. */
+  readonly directory: string;
+  /** Client certificate: user `sampan:ingress`, who may read Secrets where a node may not. */
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** What `sampan agent --config` reads: one node. */
 export interface AgentConfig {
   readonly clusterName: string;
@@ -91,6 +100,7 @@ export interface AgentConfig {
   readonly cgroupParent: string;
   /** As `--proxy-mode` writes it: `nftables`, or `ipvs/wrr`. */
   readonly proxyMode: string;
+  readonly ingress: NodeIngressConfig;
   readonly loadBalancer: SpeakerConfig;
 }
 

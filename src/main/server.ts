@@ -1,13 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { followRoutes } from '../agent/pod-routes.ts';
+import { ingressClasses } from '../api/kinds/ingressclass.ts';
 import { priorityClasses } from '../api/kinds/priorityclass.ts';
 import { services } from '../api/kinds/service.ts';
 import { serviceAccounts as serviceAccountKind } from '../api/kinds/serviceaccount.ts';
 import { registry } from '../api/registry.ts';
+import type { Resource } from '../api/resource.ts';
 import type { KubeObject, Pod, PriorityClass, Service, ServiceAccount } from '../api/types.ts';
 import type { Admission } from '../apiserver/admission.ts';
 import { createAdmissionPlugins } from '../apiserver/admission-plugins.ts';
+import { createIngressClassAdmission } from '../apiserver/allocation/ingressclass.ts';
 import { createPriorityAdmission } from '../apiserver/allocation/priority.ts';
 import { createServiceAllocator } from '../apiserver/allocation/service.ts';
 import { createServiceAccountAdmission } from '../apiserver/allocation/serviceaccount.ts';
@@ -99,6 +102,7 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
         serviceAllocator(config, store, random),
         serviceAccounts(store, random),
         priorities(store),
+        createIngressClassAdmission(() => listAll(store, ingressClasses)),
       ] as Admission<KubeObject>[]),
       ...createLimits({ store, catalog }),
     ],
@@ -129,13 +133,16 @@ function serviceAccounts(store: Store, random: () => number): Admission<Pod> {
   return createServiceAccountAdmission({ random, find });
 }
 
+function listAll<T extends KubeObject>(store: Store, resource: Resource<T>): T[] {
+  return store.list(keyPrefix(resource)).items.map((item) => objectOf(item) as T);
+}
+
 function priorities(store: Store): Admission<Pod> {
   const find = (name: string) => {
     const item = store.head(keyOf(priorityClasses, { name }));
     return item && (objectOf(item) as PriorityClass);
   };
-  const list = () => store.list(keyPrefix(priorityClasses)).items.map((item) => objectOf(item) as PriorityClass);
-  return createPriorityAdmission({ find, list });
+  return createPriorityAdmission({ find, list: () => listAll(store, priorityClasses) });
 }
 
 const PACKAGES = new URL('../../node_modules/', import.meta.url);

@@ -65,7 +65,7 @@ export function nodeServingName(node: string): string {
 
 /**
  * Every PKI file that a cluster needs, keeping what is still good: `ca`, `apiserver` (serving), `apiserver-kubelet-client`,
- * `admin`, `controller-manager` and `scheduler` (clients), two pairs a node, and `sa.key` with `sa.pub` for service-account
+ * `admin`, `controller-manager`, `scheduler` and `ingress` (clients), two pairs a node, and `sa.key` with `sa.pub` for service-account
  * tokens. Pure: the caller reads `existing` and writes `changed` (keys with mode 0600). Throws when `ca.crt` and `ca.key`
  * are there but unusable, since a new authority would shut out every existing client.
  */
@@ -86,6 +86,7 @@ function wantedCertificates(options: PkiOptions): [string, CertificateOptions][]
     ['admin', client('kubernetes-admin', 'system:masters')],
     ['controller-manager', client('system:kube-controller-manager')],
     ['scheduler', client('system:kube-scheduler')],
+    ['ingress', client('sampan:ingress')],
     ...options.nodes.flatMap(nodeCertificates),
   ];
 }

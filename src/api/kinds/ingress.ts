@@ -1,4 +1,5 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
+import { validateIngress, validateNewIngress, warnIngress } from '../ingress/validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { Ingress } from '../types.ts';
 
@@ -23,6 +24,8 @@ export const ingresses: Resource<Ingress> = {
   prepareForCreate(ingress) {
     ingress.status = { loadBalancer: {} };
   },
+  validate: (ingress, old) => [...validateIngress(ingress), ...(old ? [] : validateNewIngress(ingress))],
+  warnings: warnIngress,
 };
 
 const SHOWN_HOSTS = 3;

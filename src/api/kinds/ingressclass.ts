@@ -1,4 +1,5 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
+import { validateIngressClass, validateIngressClassUpdate } from '../ingress/class-validation.ts';
 import { clusterKind, type Resource } from '../resource.ts';
 import type { IngressClass } from '../types.ts';
 
@@ -19,6 +20,8 @@ export const ingressClasses: Resource<IngressClass> = {
   setDefaults({ spec }) {
     if (spec?.parameters) spec.parameters.scope ??= 'Cluster';
   },
+  validate: validateIngressClass,
+  validateUpdate: validateIngressClassUpdate,
 };
 
 function parametersText({ spec }: IngressClass): string {

@@ -26,6 +26,7 @@ export const defaultClusterRoleBindings: readonly BindingDefinition[] = [
   { name: 'system:volume-scheduler', role: 'system:volume-scheduler', users: [SCHEDULER] },
   // The Node authorizer decides for nodes: this binding only keeps its place.
   { name: 'system:node', role: 'system:node' },
+  { name: 'sampan:ingress', role: 'sampan:ingress', users: ['sampan:ingress'] },
   { name: 'sampan:node-services', role: 'sampan:node-services', groups: [NODES] },
   {
     name: 'system:service-account-issuer-discovery',

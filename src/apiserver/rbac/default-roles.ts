@@ -207,6 +207,16 @@ export const defaultClusterRoles: readonly RoleDefinition[] = [
   { name: 'system:node', rules: nodeRules },
   { name: 'sampan:node-services', rules: nodeServiceRules },
   {
+    name: 'sampan:ingress',
+    rules: [
+      on('list watch', 'core', 'configmaps nodes secrets services'),
+      on('list watch', 'discovery.k8s.io', 'endpointslices'),
+      on('list watch', 'networking.k8s.io', 'ingressclasses ingresses'),
+      on('patch', 'networking.k8s.io', 'ingresses/status'),
+      events,
+    ],
+  },
+  {
     name: 'system:node-bootstrapper',
     rules: [on(`create ${READ}`, CERTIFICATES, 'certificatesigningrequests')],
   },

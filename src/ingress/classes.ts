@@ -1,0 +1,22 @@
+import type { Ingress, IngressClass } from '../api/types.ts';
+
+/** `spec.controller` of the classes that are served here. */
+export const CONTROLLER = 'sampan.dev/ingress';
+
+/** The way of `extensions/v1beta1`, and still of many charts, to name a class. */
+const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
+
+/** The class that an Ingress asks for; undefined when it names none. */
+export function classNameOf({ metadata, spec }: Ingress): string | undefined {
+  return metadata.annotations?.[CLASS_ANNOTATION] || spec?.ingressClassName || undefined;
+}
+
+/** The class of an Ingress if it is one of this controller's. */
+export function ownClassOf(
+  ingress: Ingress,
+  findClass: (name: string) => IngressClass | undefined,
+): IngressClass | undefined {
+  const name = classNameOf(ingress);
+  const ingressClass = name === undefined ? undefined : findClass(name);
+  return ingressClass?.spec?.controller === CONTROLLER ? ingressClass : undefined;
+}
