@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import type { Socket, Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -80,7 +81,8 @@ export class IngressWorld {
   readonly directory: string;
   /** Answers of DNS for ExternalName Services. */
   readonly names = new Map<string, Resolution>();
-  readonly #backends: Server[] = [];
+  readonly #backends: TcpServer[] = [];
+  readonly #sockets = new Set<Socket>();
   #controller!: IngressController;
   #stop = new AbortController();
 
@@ -130,10 +132,8 @@ export class IngressWorld {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#controller.stop();
-    for (const backend of this.#backends) {
-      backend.closeAllConnections();
-      backend.close();
-    }
+    for (const backend of this.#backends) backend.close();
+    for (const socket of this.#sockets) socket.destroy();
     await rm(this.directory, { recursive: true, force: true });
   }
 
@@ -164,8 +164,9 @@ export class IngressWorld {
     await this.client.patch(endpointSlices, { name, namespace: 'default' }, { type: 'merge', body });
   }
 
-  async listen(server: Server, ip: string): Promise<void> {
+  async listen(server: TcpServer, ip: string): Promise<void> {
     this.#backends.push(server);
+    server.on('connection', (socket: Socket) => this.#sockets.add(socket.on('error', () => {})));
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(BACKEND_PORT, ip, resolve));
   }
 
@@ -269,8 +270,18 @@ export function echoServer(service: string, ip: string): Server {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ service, ip, method, path: url, version: httpVersion, headers }));
     });
-  }).on('upgrade', (_request, socket: Socket) => {
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  }).on('upgrade', ({ headers }, socket: Socket) => {
+    // RFC 6455, section 4.2.2.
+    const accept = createHash('sha1')
+      .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest('base64');
+    const lines = [
+      'HTTP/1.1 101 Switching Protocols',
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      `Sec-WebSocket-Accept: ${accept}`,
+    ];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
     socket.on('error', () => {}).pipe(socket);
   });
 }

@@ -181,7 +181,8 @@ export class Haproxy {
   }
 }
 
-function filesIn(directory: string): HaproxyFiles {
+/** Everything of one HAProxy in one directory. */
+export function filesIn(directory: string): HaproxyFiles {
   return {
     config: join(directory, 'haproxy.cfg'),
     exactMap: join(directory, 'exact.map'),
