@@ -86,7 +86,7 @@ export class IngressWorld {
   #controller!: IngressController;
   #stop = new AbortController();
 
-  private constructor(server: TestServer, directory: string) {
+  constructor(server: TestServer, directory: string) {
     this.server = server;
     this.client = createClient(server.transport);
     this.directory = directory;
@@ -205,7 +205,8 @@ export class IngressWorld {
   /** Process ids of HAProxy's master and workers. */
   async processes(): Promise<{ master: number; workers: number[] }> {
     const socket = join(this.directory, 'haproxy', 'master.sock');
-    const answer = await ask({ socket, text: 'show proc', clock: systemClock, timeoutMs: 5000 });
+    // The master does not listen while it executes itself anew.
+    const answer = await this.eventually(() => ask({ socket, text: 'show proc', clock: systemClock, timeoutMs: 5000 }));
     const ids = (role: string) =>
       [...answer.matchAll(new RegExp(`^(\\d+)\\s+${role}\\b`, 'gm'))].map(([, id]) => Number(id));
     return { master: ids('master')[0]!, workers: ids('worker') };

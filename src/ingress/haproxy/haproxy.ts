@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, spawnDetached } from '../../host/exec.ts';
-import { signalProcess } from '../../host/process.ts';
+import { identify, isAlive, type ProcessIdentity, signalProcess } from '../../host/process.ts';
 import { type Clock, sleep } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { RoutingTable } from '../types.ts';
@@ -35,6 +35,8 @@ export type Applied = 'unchanged' | 'changed' | 'loaded';
 const ANSWER_MS = 5000;
 const START_MS = 10_000;
 const POLL_MS = 5;
+const MASTER_TRIES = 20;
+const MASTER_PAUSE_MS = 50;
 
 /**
  * One HAProxy: started when it is first needed, changed through its admin socket, and loaded anew without losing a
@@ -46,6 +48,7 @@ export class Haproxy {
   #layout: Layout | undefined;
   readonly #leaving = new Set<string>();
   #generation = 0;
+  #master: ProcessIdentity | undefined;
 
   constructor(options: HaproxyOptions) {
     this.#options = options;
@@ -54,11 +57,12 @@ export class Haproxy {
 
   /** True when a master process answers, of this or an earlier program. */
   async running(): Promise<boolean> {
-    try {
-      return (await this.#ask(this.#masterSocket, 'show proc')).includes('master');
-    } catch {
-      return false;
-    }
+    if (this.#master) return isAlive(this.#master);
+    if (!existsSync(this.#masterSocket)) return false;
+    const answer = await this.#askMaster('show proc').catch(() => '');
+    const pid = /^(\d+)\s+master\b/m.exec(answer)?.[1];
+    this.#master = pid === undefined ? undefined : identify(Number(pid));
+    return this.#master !== undefined;
   }
 
   /** Brings a table into force. Throws when HAProxy refuses it; what ran before goes on. */
@@ -80,8 +84,9 @@ export class Haproxy {
     this.#layout = undefined;
   }
 
-  /** Deletes servers that are out of service and idle; answers how many have connections yet. */
+  /** Housekeeping: deletes servers that are out of service and idle; answers how many have connections yet. */
   async sweep(): Promise<number> {
+    shortenLog(this.#options.directory);
     for (const path of [...this.#leaving]) {
       const [command] = deletions([path]);
       if (isDeleted(await this.#ask(this.#files.adminSocket, command!))) this.#leaving.delete(path);
@@ -92,9 +97,8 @@ export class Haproxy {
   /** Ends it; established connections are cut. */
   async stop(): Promise<void> {
     this.#layout = undefined;
-    const answer = await this.#ask(this.#masterSocket, 'show proc').catch(() => '');
-    const master = /^(\d+)\s+master\b/m.exec(answer);
-    if (master) signalProcess(Number(master[1]), 'SIGTERM');
+    if (!(await this.running())) return;
+    signalProcess(this.#master!.pid, 'SIGTERM');
     await this.#until('to end', async () => !(await this.running()));
   }
 
@@ -132,7 +136,7 @@ export class Haproxy {
     this.#layout = undefined;
     this.#write(layout, generation);
     await run(['haproxy', '-c', '-f', this.#files.config]);
-    if (await this.running()) await this.#ask(this.#masterSocket, 'reload').catch(() => '');
+    if (await this.running()) await this.#askMaster('reload');
     else this.#start();
     await this.#until('with its new configuration', async () => (await this.#generationInForce()) === generation);
     this.#leaving.clear();
@@ -141,8 +145,8 @@ export class Haproxy {
 
   #start(): void {
     const { directory } = this.#options;
-    const command = ['haproxy', '-W', '-q', '-f', this.#files.config, '-S', `${this.#masterSocket},mode,600`] as const;
-    spawnDetached({ command, logFile: join(directory, 'haproxy.log') });
+    const command = ['haproxy', '-W', '-f', this.#files.config, '-S', `${this.#masterSocket},mode,600`] as const;
+    this.#master = identify(spawnDetached({ command, logFile: logOf(directory) }));
   }
 
   async #generationInForce(): Promise<string> {
@@ -155,7 +159,7 @@ export class Haproxy {
     const deadline = clock.now() + START_MS;
     while (!(await done())) {
       if (clock.now() > deadline)
-        throw new Error(`HAProxy ${what}: not after ${START_MS / 1000} s; see ${directory}/haproxy.log`);
+        throw new Error(`HAProxy ${what}: not after ${START_MS / 1000} s; see ${logOf(directory)}`);
       await sleep(clock, POLL_MS);
     }
   }
@@ -176,9 +180,35 @@ export class Haproxy {
     write(files.config, renderConfig(layout, { files, listen, generation, user }));
   }
 
+  /** The master does not listen while it executes itself anew, which it does after each load. */
+  async #askMaster(text: string): Promise<string> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#ask(this.#masterSocket, text);
+      } catch (error) {
+        // Its end cuts the answer short, which says nothing.
+        if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') return '';
+        if (tries === MASTER_TRIES) throw error;
+        await sleep(this.#options.clock, MASTER_PAUSE_MS);
+      }
+    }
+  }
+
   #ask(socket: string, text: string): Promise<string> {
     return ask({ socket, text, clock: this.#options.clock, timeoutMs: ANSWER_MS });
   }
+}
+
+function logOf(directory: string): string {
+  return join(directory, 'haproxy.log');
+}
+
+/** HAProxy tells of each change. */
+const LOG_BYTES_MAX = 2 ** 20;
+
+function shortenLog(directory: string): void {
+  const log = logOf(directory);
+  if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) truncateSync(log);
 }
 
 /** Everything of one HAProxy in one directory. */
