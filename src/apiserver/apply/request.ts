@@ -7,8 +7,8 @@ import type { KubeObject } from '../../api/types.ts';
 import { parseText } from '../decode.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Target } from '../route.ts';
+import { structureOf } from './kind-structure.ts';
 import { configErrors } from './merge.ts';
-import { structureOf } from './structure.ts';
 
 export const APPLY_PATCH = 'application/apply-patch+yaml';
 

@@ -1,6 +1,4 @@
-import { type JsonSchema, propertySchema } from '../../api/crd/schema.ts';
-import type { Resource } from '../../api/resource.ts';
-import { type FieldSchema, fieldsOf, typeNameOf } from '../../api/schema.ts';
+import { type FieldSchema, fieldsOf } from '../../api/schema.ts';
 
 /** How the parts of a value are owned by field managers (`x-kubernetes-list-type` and its relatives). */
 export type Structure = Leaf | Struct | Granular | ValueSet | KeyedList | Deduced;
@@ -107,51 +105,8 @@ function itemStructure({ type, structType }: FieldSchema): Structure {
   return structType === 'atomic' ? LEAF : (structOf(type) ?? LEAF);
 }
 
-const otherKinds = new WeakMap<Resource, Struct>();
-
-/** The structure of a kind's objects. */
-export function structureOf(resource: Resource): Struct {
-  const known = (resource.schema ? undefined : structOf(typeNameOf(resource))) ?? otherKinds.get(resource);
-  if (known) return known;
-  const meta = structOf('meta/v1.ObjectMeta')!;
-  const content = resource.schema ? schemaStruct(resource.schema) : undefined;
-  const built = lazyStruct((name) =>
-    name === 'metadata' ? meta : isTypeMeta(name) ? LEAF : content ? content.field(name) : DEDUCED,
-  );
-  otherKinds.set(resource, built);
-  return built;
-}
-
-function isTypeMeta(name: string): boolean {
-  return name === 'apiVersion' || name === 'kind';
-}
-
-/** The structure of an object of a custom schema. */
-function schemaStruct(schema: JsonSchema): Struct {
-  return lazyStruct((name) => {
-    const property = propertySchema(schema, name);
-    if (property) return schemaStructure(property);
-    return schema['x-kubernetes-preserve-unknown-fields'] ? DEDUCED : undefined;
-  });
-}
-
-function schemaStructure(schema: JsonSchema): Structure {
-  const { type, items, properties, additionalProperties: additional } = schema;
-  if (type === 'array') return listOfSchema(schema, items ?? {});
-  if (type === 'object' && schema['x-kubernetes-map-type'] === 'atomic') return LEAF;
-  if (properties) return schemaStruct(schema);
-  if (typeof additional === 'object') return { kind: 'map', of: schemaStructure(additional) };
-  if (additional === true || schema['x-kubernetes-preserve-unknown-fields']) return DEDUCED;
-  return type === 'object' ? schemaStruct(schema) : LEAF;
-}
-
-function listOfSchema(schema: JsonSchema, items: JsonSchema): Structure {
-  const listType = schema['x-kubernetes-list-type'];
-  if (listType === 'set') return { kind: 'set' };
-  if (listType !== 'map') return LEAF;
-  const keys = (schema['x-kubernetes-list-map-keys'] ?? []).map((name) => ({
-    name,
-    default: items.properties?.[name]?.default as ListKey['default'],
-  }));
-  return { kind: 'list', keys: keys.sort((a, b) => (a.name < b.name ? -1 : 1)), of: schemaStructure(items) };
-}
+/** The structure of the objects of a kind without a schema. */
+export const UNKNOWN_KIND: Struct = lazyStruct((name) => {
+  if (name === 'metadata') return structOf('meta/v1.ObjectMeta');
+  return name === 'apiVersion' || name === 'kind' ? LEAF : DEDUCED;
+});
