@@ -37,7 +37,8 @@ export interface StatusDetails {
 export interface Status {
   kind: 'Status';
   apiVersion: 'v1';
-  metadata: Record<string, never>;
+  /** `continue`: how a list goes on that can't go on consistently. */
+  metadata: { continue?: string };
   status: 'Failure';
   message: string;
   reason: StatusReason;
@@ -51,6 +52,8 @@ export class ApiError extends Error {
   readonly reason: StatusReason;
   readonly code: number;
   readonly details: StatusDetails | undefined;
+  /** Of the Status. */
+  metadata: Status['metadata'] = {};
 
   constructor(reason: StatusReason, message: string, details?: StatusDetails, code?: number) {
     super(message);
@@ -60,8 +63,8 @@ export class ApiError extends Error {
   }
 
   toStatus(): Status {
-    const { reason, message, code, details } = this;
-    return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, details, code };
+    const { reason, message, code, details, metadata } = this;
+    return { kind: 'Status', apiVersion: 'v1', metadata, status: 'Failure', message, reason, details, code };
   }
 }
 

@@ -5,6 +5,7 @@ import { isObject } from '../api/patch/merge.ts';
 import { apiVersion, type Resource } from '../api/resource.ts';
 import { checkFields, typeNameOf } from '../api/schema.ts';
 import type { KubeObject } from '../api/types.ts';
+import { duplicateFields } from './duplicate-keys.ts';
 import { prune } from './prune.ts';
 import type { ApiRequest } from './request.ts';
 
@@ -32,6 +33,24 @@ export async function readBody(request: ApiRequest, decoders: Readonly<Record<st
   );
 }
 
+/** A body, and what its text holds twice. */
+export interface ReadObject {
+  readonly body: unknown;
+  /** `duplicate field "spec.replicas"`; the last one counts. */
+  readonly duplicates: readonly string[];
+}
+
+/** As {@link readBody}, for an object that is validated as the query says. */
+export async function readObjectBody(
+  request: ApiRequest,
+  decoders: Readonly<Record<string, BodyDecoder>>,
+): Promise<ReadObject> {
+  const body = await readBody(request, decoders);
+  const isJson = JSON_TYPES.has(mediaType(request.headers['content-type']));
+  const wanted = isJson && request.query.get('fieldValidation') !== 'Ignore';
+  return { body, duplicates: wanted ? duplicateFields((await request.body()).toString()) : [] };
+}
+
 const JSON_TYPES = new Set(['', 'application/json', 'text/plain', '*/*']);
 
 export function mediaType(header: string | undefined): string {
@@ -47,7 +66,11 @@ export function parseText(body: Buffer, parse: (text: string) => unknown): unkno
 }
 
 /** Checks that `body` is an object of `resource`, and its fields as `fieldValidation` asks. */
-export function decodeObject(body: unknown, resource: Resource, fieldValidation: string | null): Decoded {
+export function decodeObject(
+  { body, duplicates }: ReadObject,
+  resource: Resource,
+  fieldValidation: string | null,
+): Decoded {
   if (!isObject(body)) throw badRequest(`couldn't get version/kind; json parse error: the body must be a JSON object`);
   const version = apiVersion(resource);
   if ((body['kind'] ?? resource.kind) !== resource.kind || (body['apiVersion'] ?? version) !== version) {
@@ -61,18 +84,29 @@ export function decodeObject(body: unknown, resource: Resource, fieldValidation:
     kind: resource.kind,
     metadata: { ...(body['metadata'] ?? {}) },
   } as KubeObject;
-  return settle(object, resource, fieldValidation);
+  return settle(object, resource, fieldValidation, duplicates);
 }
 
 /** An object as its kind's typed decoder would read it. Throws BadRequest as {@link checkObject} does. */
-export function settle(object: KubeObject, resource: Resource, fieldValidation: string | null): Decoded {
-  const warnings = checkObject(object, resource, fieldValidation);
-  return { object: prune(object, typeNameOf(resource)), warnings };
+export function settle(
+  object: KubeObject,
+  resource: Resource,
+  fieldValidation: string | null,
+  duplicates: readonly string[] = [],
+): Decoded {
+  const warnings = checkObject(object, { resource, fieldValidation, duplicates });
+  return { object: resource.schema ? object : prune(object, typeNameOf(resource)), warnings };
+}
+
+interface Checking {
+  readonly resource: Resource;
+  readonly fieldValidation: string | null;
+  readonly duplicates: readonly string[];
 }
 
 /** Throws BadRequest for wrong types, and for unknown fields when strict; answers warnings otherwise. */
-function checkObject(object: KubeObject, resource: Resource, fieldValidation: string | null): string[] {
-  const { unknown, wrongTypes } = resource.schema
+function checkObject(object: KubeObject, { resource, fieldValidation, duplicates }: Checking): string[] {
+  const { unknown: undeclared, wrongTypes } = resource.schema
     ? settleCustom(object, resource.schema)
     : checkFields(typeNameOf(resource), object);
   if (wrongTypes.length > 0) {
@@ -80,6 +114,7 @@ function checkObject(object: KubeObject, resource: Resource, fieldValidation: st
       `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: ${wrongTypes[0]}`,
     );
   }
+  const unknown = [...duplicates, ...undeclared];
   if (fieldValidation === 'Strict' && unknown.length > 0) {
     throw badRequest(
       `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: strict decoding error: ${unknown.join(', ')}`,

@@ -1,4 +1,4 @@
-import { ApiError, badRequest, notFound } from '../api/errors.ts';
+import { ApiError, notFound } from '../api/errors.ts';
 import { isObject } from '../api/patch/merge.ts';
 import { apiVersion } from '../api/resource.ts';
 import { typeNameOf } from '../api/schema.ts';
@@ -8,22 +8,26 @@ import type { AdmissionContext } from './admission.ts';
 import { structureOf } from './apply/kind-structure.ts';
 import type { Writer } from './apply/managers.ts';
 import { ownedAfterUpdate, type State, type Tracking, unwritable } from './apply/ownership.ts';
-import { APPLY_PATCH, isForced, managerOf, readConfig, type WriteKind } from './apply/request.ts';
+import { APPLY_PATCH, isForced, managerOf, readConfig } from './apply/request.ts';
 import type { VerbContext } from './context.ts';
 import { fromStored, storedTarget, toStored } from './conversion.ts';
-import { decodeObject, mediaType, readBody, settle } from './decode.ts';
-import { type Negotiated, negotiate, renderObject } from './negotiate.ts';
+import { decodeObject, mediaType, readBody, readObjectBody, settle } from './decode.ts';
+import { checkDeleteOptions, readDeleteOptions, toDeleteOptions } from './delete-options.ts';
+import { negotiate } from './negotiate.ts';
 import { keyOf, objectAs, objectOf, textAs } from './objects.ts';
-import { type ApiServerOptions, isWatch } from './options.ts';
+import type { ApiServerOptions } from './options.ts';
 import { readPatch, readReplacement } from './patch-body.ts';
+import { hasProtobuf } from './protobuf/encode.ts';
+import { isWatch, parseWriteQuery, type WriteKind } from './query.ts';
+import { Representation } from './representation.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
-import { json, yaml } from './respond.ts';
+import { json } from './respond.ts';
 import type { Target } from './route.ts';
 import { bindPod, finalizeNamespace, SUBRESOURCE_VERBS } from './subresources.ts';
 import { applyObject } from './verbs/apply.ts';
 import { type DeleteOptions, deleteObject } from './verbs/delete.ts';
 import { type Eviction, evictPod } from './verbs/evict.ts';
-import { getObject, listObjects, renderList } from './verbs/read.ts';
+import { getObject, listObjects, type Page } from './verbs/read.ts';
 import { scaleOf, withScale } from './verbs/scale.ts';
 import { watchObjects } from './verbs/watch.ts';
 import { createObject, type UpdateScope, updateObject, type WriteOptions } from './verbs/write.ts';
@@ -31,7 +35,7 @@ import { createObject, type UpdateScope, updateObject, type WriteOptions } from 
 interface Call {
   readonly request: ApiRequest;
   readonly target: Target;
-  readonly negotiated: Negotiated;
+  readonly representation: Representation;
   /** Texts for `Warning` headers, from admission. */
   readonly warnings: string[];
 }
@@ -54,8 +58,10 @@ export class ResourceHandler {
   async handle(request: ApiRequest, target: Target): Promise<ApiResponse> {
     const custom = this.#customSubresource(request, target);
     if (custom !== undefined) return custom;
-    const negotiated = negotiate(request.headers['accept'], request.query, this.#options.encodeProtobuf !== undefined);
-    const call: Call = { request, target, negotiated, warnings: [] };
+    const negotiated = negotiate(request.headers['accept'], request.query, hasProtobuf(answeredKind(target)));
+    const { clock } = this.#context;
+    const representation = new Representation(target.resource, negotiated, () => clock.now());
+    const call: Call = { request, target, representation, warnings: [] };
     if (target.subresource !== '') return this.#subresource(call);
     return target.name === '' ? this.#collection(call) : this.#single(call);
   }
@@ -73,21 +79,18 @@ export class ResourceHandler {
   }
 
   async #collection(call: Call): Promise<ApiResponse> {
-    const { request, target, negotiated } = call;
+    const { request, target, representation } = call;
     if (request.method === 'POST') return this.#create(call);
     if (request.method === 'DELETE') return this.#deleteCollection(call);
     if (request.method !== 'GET') throw methodNotAllowed();
     if (isWatch(request.query)) {
-      const json = { ...negotiated, encoding: 'json' as const };
       const end = this.#options.catalog.endOf(target.resource);
       const signal = end ? AbortSignal.any([request.signal, end]) : request.signal;
-      const body = watchObjects(this.#context, { ...call, negotiated: json, query: request.query, signal });
-      return { status: 200, headers: { 'content-type': 'application/json' }, body };
+      const headers = { 'content-type': representation.streamType };
+      const watch = { target, representation, query: request.query, signal };
+      return { status: 200, headers, body: watchObjects(this.#context, watch) };
     }
-    const page = listObjects(this.#context, target, request.query);
-    const body = renderList(page, { target, negotiated, now: this.#context.clock.now() });
-    if (negotiated.encoding !== 'json') return this.#encode(200, JSON.parse(body), negotiated);
-    return { status: 200, headers: { 'content-type': 'application/json' }, body };
+    return listResponse(call, listObjects(this.#context, target, request.query));
   }
 
   async #single(call: Call): Promise<ApiResponse> {
@@ -127,18 +130,15 @@ export class ResourceHandler {
     throw new ApiError('NotFound', 'the server could not find the requested resource');
   }
 
-  #get({ target, negotiated }: Call): ApiResponse {
+  #get({ target, representation }: Call): ApiResponse {
     const item = getObject(this.#context, target);
-    if (negotiated.format === 'object' && negotiated.encoding === 'json') {
-      return { status: 200, headers: { 'content-type': 'application/json' }, body: textAs(target.resource, item) };
-    }
-    return this.#answer(200, objectOf(item), { target, negotiated, warnings: [] });
+    return representation.object(200, { object: objectAs(target.resource, item), text: textAs(target.resource, item) });
   }
 
   async #create(call: Call): Promise<ApiResponse> {
     const { request, target } = call;
-    const body = await readBody(request, this.#options.decoders ?? {});
-    const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
+    const read = await readObjectBody(request, this.#options.decoders ?? {});
+    const { object, warnings } = decodeObject(read, target.resource, request.query.get('fieldValidation'));
     const created = await createObject(
       this.#context,
       storedTarget(target),
@@ -150,8 +150,8 @@ export class ResourceHandler {
 
   async #put(call: Call, scope: UpdateScope): Promise<ApiResponse> {
     const { request, target } = call;
-    const body = await readBody(request, this.#options.decoders ?? {});
-    const { object, warnings } = decodeObject(body, target.resource, request.query.get('fieldValidation'));
+    const read = await readObjectBody(request, this.#options.decoders ?? {});
+    const { object, warnings } = decodeObject(read, target.resource, request.query.get('fieldValidation'));
     const options = { ...this.#writeOptions(call, 'UpdateOptions'), scope };
     const updated = await updateObject(
       this.#context,
@@ -184,7 +184,8 @@ export class ResourceHandler {
   async #apply(call: Call, scope: UpdateScope): Promise<ApiResponse> {
     const { request, target } = call;
     const { resource } = target;
-    const { dryRun, user, warn } = this.#writeOptions(call);
+    const { dryRun } = parseWriteQuery(request.query, 'PatchOptions');
+    const { user, warn } = admittedFor(call);
     const manager = managerOf(request, 'PatchOptions', true);
     const typed = (read: KubeObject) => settle(read, resource, 'Ignore').object;
     const sent = await readConfig(request, target);
@@ -209,15 +210,12 @@ export class ResourceHandler {
     if (!gone) return this.#answer(200, object, call);
     const { group, plural } = target.resource;
     const details = { name: target.name, group: group || undefined, kind: plural, uid: object.metadata.uid };
-    return this.#encode(
-      200,
-      { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details },
-      call.negotiated,
-    );
+    const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
+    return call.representation.raw(200, status);
   }
 
   async #deleteCollection(call: Call): Promise<ApiResponse> {
-    const { request, target, negotiated } = call;
+    const { request, target } = call;
     const options = await this.#deleteOptions(request);
     const page = listObjects(this.#context, target, request.query);
     for (const item of page.items) {
@@ -226,31 +224,19 @@ export class ResourceHandler {
         ignoreNotFound,
       );
     }
-    const body = renderList(page, { target, negotiated, now: this.#context.clock.now() });
-    return { status: 200, headers: { 'content-type': 'application/json' }, body };
+    return listResponse(call, page);
   }
 
-  async #deleteOptions(request: ApiRequest): Promise<DeleteOptions> {
-    const body = (await request.body()).length > 0 ? await readBody(request, this.#options.decoders ?? {}) : {};
-    if (!isObject(body)) throw badRequest('the body must be DeleteOptions');
-    const options = body as DeleteOptions;
-    const query = request.query;
-    const grace = query.get('gracePeriodSeconds');
-    return {
-      ...options,
-      ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
-      ...(query.get('propagationPolicy') === null ? {} : { propagationPolicy: query.get('propagationPolicy')! }),
-      dryRun: query.get('dryRun') ? ['All'] : options.dryRun,
-    };
+  #deleteOptions(request: ApiRequest): Promise<DeleteOptions> {
+    return readDeleteOptions(request, this.#options.decoders ?? {});
   }
 
   async #scale(call: Call): Promise<ApiResponse> {
     const { request, target } = call;
     if (request.method === 'GET')
-      return this.#encode(
+      return call.representation.raw(
         200,
         scaleOf(target.resource, objectAs(target.resource, getObject(this.#context, target))),
-        call.negotiated,
       );
     const apply =
       request.method === 'PUT'
@@ -263,7 +249,7 @@ export class ResourceHandler {
     const kind = request.method === 'PUT' ? 'UpdateOptions' : 'PatchOptions';
     const options = { ...this.#writeOptions(call, kind), scope: 'main' as const };
     const updated = await updateObject(this.#context, storedTarget(target), change, options);
-    return this.#encode(200, scaleOf(target.resource, fromStored(target, updated)), call.negotiated);
+    return call.representation.raw(200, scaleOf(target.resource, fromStored(target, updated)));
   }
 
   async #finalize(call: Call): Promise<ApiResponse> {
@@ -282,18 +268,17 @@ export class ResourceHandler {
   }
 
   async #evict(call: Call): Promise<ApiResponse> {
-    const body = (await readBody(call.request, this.#options.decoders ?? {})) as Eviction;
-    await evictPod(this.#context, call.target, body, this.#writeOptions(call));
+    const body = await readBody(call.request, this.#options.decoders ?? {});
+    const eviction = isObject(body) ? body : {};
+    const deleteOptions = checkDeleteOptions(toDeleteOptions(eviction['deleteOptions'] ?? {}));
+    await evictPod(this.#context, call.target, { ...eviction, deleteOptions }, this.#writeOptions(call));
     return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   }
 
   /** `kind`: whose options the query holds; without, nobody comes to own what is written. */
   #writeOptions(call: Call, kind?: WriteKind): WriteOptions {
-    const dryRun = call.request.query.get('dryRun');
-    if (dryRun !== null && dryRun !== 'All') {
-      throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`);
-    }
-    const options = { dryRun: dryRun === 'All', ...admittedFor(call) };
+    const { dryRun } = parseWriteQuery(call.request.query, kind ?? 'UpdateOptions');
+    const options = { dryRun, ...admittedFor(call) };
     if (!kind) return options;
     const tracking = this.#tracking(call, { manager: managerOf(call.request, kind), operation: 'Update' });
     return { ...options, own: (before, after) => ownedAs(call.target, before, after, tracking) };
@@ -312,28 +297,16 @@ export class ResourceHandler {
   #answer(
     status: number,
     object: KubeObject,
-    { target, negotiated, warnings: admission }: Omit<Call, 'request'>,
+    { target, representation, warnings: admission }: Omit<Call, 'request'>,
     decoding: readonly string[] = [],
   ): ApiResponse {
-    const body = renderObject(fromStored(target, object), {
-      resource: target.resource,
-      negotiated,
-      now: this.#context.clock.now(),
-    });
-    const response = this.#encode(status, body, negotiated);
+    const response = representation.object(status, { object: fromStored(target, object) });
     const warnings = [...decoding, ...admission];
     if (warnings.length === 0) return response;
     return {
       ...response,
       headers: { ...response.headers, warning: warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ') },
     };
-  }
-
-  #encode(status: number, body: unknown, { encoding }: Negotiated): ApiResponse {
-    if (encoding === 'yaml') return yaml(status, body);
-    const bytes = encoding === 'protobuf' ? this.#options.encodeProtobuf?.(body as object) : undefined;
-    if (!bytes) return json(status, body);
-    return { status, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' }, body: bytes };
   }
 }
 
@@ -348,6 +321,17 @@ function admittedFor({
   warnings,
 }: Pick<Call, 'request' | 'warnings'>): Pick<AdmissionContext, 'user' | 'warn'> {
   return { user, warn: (text) => warnings.push(text) };
+}
+
+function listResponse({ target, representation }: Call, { items, metadata }: Page): ApiResponse {
+  const shown = items.map((item) => ({ object: objectAs(target.resource, item), text: textAs(target.resource, item) }));
+  return representation.list(shown, metadata);
+}
+
+/** The kind of the answer, which may have a protobuf form. */
+function answeredKind({ resource, subresource }: Target): { apiVersion: string; kind: string } {
+  if (subresource === 'scale') return { apiVersion: 'autoscaling/v1', kind: 'Scale' };
+  return { apiVersion: apiVersion(resource), kind: resource.kind };
 }
 
 function attributesOf({ resource, subresource, namespace, name }: Target) {

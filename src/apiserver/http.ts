@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { ApiError } from '../api/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
@@ -97,7 +99,7 @@ async function answer(options: ServeOptions, raw: IncomingMessage, out: ServerRe
     response = errorResponse(error, (unexpected) => options.log.error('request failed', { error: unexpected }));
   }
   try {
-    await write(response, out);
+    await write(await compressed(response, raw.headers['accept-encoding']), out);
   } catch (error) {
     if (!gone.signal.aborted) options.log.warn('answer was cut off', { path: raw.url, error });
     out.destroy();
@@ -189,6 +191,19 @@ async function readAll(raw: IncomingMessage): Promise<Buffer> {
     chunks.push(chunk);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+const gzipped = promisify(gzip);
+/** Below this, compressing costs more than it saves (as Kubernetes: 128 KiB). */
+const COMPRESSED_FROM = 128 * 1024;
+
+/** Large answers of one piece, for clients that take gzip. */
+async function compressed(response: ApiResponse, accepted: unknown): Promise<ApiResponse> {
+  const { body, headers } = response;
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return response;
+  if (body.length < COMPRESSED_FROM || !/\bgzip\b/.test(String(accepted ?? ''))) return response;
+  const encoding = { 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
+  return { ...response, headers: { ...headers, ...encoding }, body: await gzipped(body, { level: 1 }) };
 }
 
 async function write(response: ApiResponse, out: ServerResponse): Promise<void> {

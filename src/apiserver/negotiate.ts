@@ -1,6 +1,6 @@
-import { ApiError } from '../api/errors.ts';
+import { ApiError, badRequest } from '../api/errors.ts';
 import type { Resource } from '../api/resource.ts';
-import { type IncludeObject, partialMetadata, tableColumns, tableRow } from '../api/table.ts';
+import { type IncludeObject, tableColumns, tableRow } from '../api/table.ts';
 import type { KubeObject } from '../api/types.ts';
 
 /** The form an answer takes. */
@@ -14,26 +14,51 @@ export interface Negotiated {
   readonly include: IncludeObject;
 }
 
-/** The first form of the `Accept` header that the server speaks. Throws NotAcceptable. */
-export function negotiate(accept: string | undefined, query: URLSearchParams, protobuf: boolean): Negotiated {
-  const include = (query.get('includeObject') ?? 'Metadata') as IncludeObject;
-  for (const part of (accept || '*/*').split(',')) {
-    const [type = '', ...parameters] = part.split(';').map((text) => text.trim());
-    const format = formatOf(
-      Object.fromEntries(parameters.map((parameter) => parameter.split('=') as [string, string])),
-    );
-    const encoding = encodingOf(type.toLowerCase(), protobuf);
-    if (format && encoding && (encoding !== 'protobuf' || format.format !== 'table'))
-      return { ...format, encoding, include };
-  }
-  const supported = 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
+/** The form and media type that a part of an `Accept` header asks for. */
+type Accepted = Omit<Negotiated, 'include'>;
+
+/** Clients send the same few headers again and again. */
+const HEADERS_KEPT = 1000;
+const parsedHeaders = new Map<string, readonly Accepted[]>();
+
+/**
+ * The first form of the `Accept` header that the server speaks. `hasProtobuf`: the answer has a protobuf form; tables
+ * never have one. Throws NotAcceptable.
+ */
+export function negotiate(accept: string | undefined, query: URLSearchParams, hasProtobuf: boolean): Negotiated {
+  const include = (query.get('includeObject') || 'Metadata') as IncludeObject;
+  if (!['None', 'Metadata', 'Object'].includes(include))
+    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
+  const accepted = acceptedBy(accept || '*/*').find(
+    ({ encoding, format }) => encoding !== 'protobuf' || format === 'partial' || (hasProtobuf && format === 'object'),
+  );
+  if (accepted) return { ...accepted, include };
+  const supported = `application/json, application/yaml${hasProtobuf ? ', application/vnd.kubernetes.protobuf' : ''}`;
   throw new ApiError('NotAcceptable', `only the following media types are accepted: ${supported}`);
 }
 
-function encodingOf(type: string, protobuf: boolean): Negotiated['encoding'] | undefined {
+function acceptedBy(header: string): readonly Accepted[] {
+  let accepted = parsedHeaders.get(header);
+  if (!accepted) {
+    accepted = header.split(',').flatMap(parsePart);
+    if (parsedHeaders.size >= HEADERS_KEPT) parsedHeaders.clear();
+    parsedHeaders.set(header, accepted);
+  }
+  return accepted;
+}
+
+function parsePart(part: string): Accepted[] {
+  const [type = '', ...parameters] = part.split(';').map((text) => text.trim());
+  const pairs = parameters.map((parameter) => parameter.split('=') as [string, string]);
+  const format = formatOf(Object.fromEntries(pairs));
+  const encoding = encodingOf(type.toLowerCase());
+  return format && encoding ? [{ ...format, encoding }] : [];
+}
+
+function encodingOf(type: string): Negotiated['encoding'] | undefined {
   if (type === 'application/json' || type === '*/*' || type === 'application/*' || type === '') return 'json';
   if (type === 'application/yaml') return 'yaml';
-  return type === 'application/vnd.kubernetes.protobuf' && protobuf ? 'protobuf' : undefined;
+  return type === 'application/vnd.kubernetes.protobuf' ? 'protobuf' : undefined;
 }
 
 function formatOf(parameters: Record<string, string>): Pick<Negotiated, 'format' | 'version'> | undefined {
@@ -51,14 +76,7 @@ export interface RenderOptions {
   readonly now: number;
 }
 
-/** One object in the asked form. */
-export function renderObject(object: KubeObject, options: RenderOptions): unknown {
-  const { format, version } = options.negotiated;
-  if (format === 'table') return tableOf([object], { resourceVersion: object.metadata.resourceVersion }, options);
-  if (format === 'partial') return { ...partialMetadata(object), apiVersion: `meta.k8s.io/${version}` };
-  return object;
-}
-
+/** `meta.k8s.io` Table of objects. */
 export function tableOf(
   objects: readonly KubeObject[],
   metadata: object,

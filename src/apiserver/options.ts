@@ -50,10 +50,4 @@ export interface ApiServerOptions {
   paths?: readonly PathHandler[];
   /** Media type → decoder, for bodies that are neither JSON nor YAML. */
   decoders?: Readonly<Record<string, BodyDecoder>>;
-  /** `application/vnd.kubernetes.protobuf` of an object; undefined for what has no such form. */
-  encodeProtobuf?: (object: object) => Uint8Array | undefined;
-}
-
-export function isWatch(query: URLSearchParams): boolean {
-  return ['true', '1'].includes(query.get('watch') ?? '');
 }

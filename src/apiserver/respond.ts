@@ -1,17 +1,27 @@
-import { stringify as stringifyYaml } from 'yaml';
 import { ApiError } from '../api/errors.ts';
-import type { ApiResponse } from './request.ts';
+import type { ApiRequest, ApiResponse } from './request.ts';
 
 export function json(status: number, body: unknown, headers: Record<string, string> = {}): ApiResponse {
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
 }
 
-export function yaml(status: number, body: unknown): ApiResponse {
-  return { status, headers: { 'content-type': 'application/yaml' }, body: stringifyYaml(body) };
-}
-
 export function text(status: number, body: string): ApiResponse {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
+}
+
+/** Programs that show answers to people as they come. */
+const FOR_PEOPLE = /^(?:curl|Wget|Mozilla\/5\.0)/;
+
+/** The answer with its JSON indented when the query asks for it (`pretty`), or a person seems to look. */
+export function indented(
+  { query, headers }: Pick<ApiRequest, 'query' | 'headers'>,
+  response: ApiResponse,
+): ApiResponse {
+  const asked = query.get('pretty');
+  const wanted = asked === null ? FOR_PEOPLE.test(headers['user-agent'] ?? '') : ['1', 'true'].includes(asked);
+  const { body } = response;
+  if (!wanted || typeof body !== 'string' || response.headers['content-type'] !== 'application/json') return response;
+  return { ...response, body: `${JSON.stringify(JSON.parse(body), undefined, 2)}\n` };
 }
 
 /** The one place where errors become answers. An error that nobody foresaw keeps its text to itself. */

@@ -31,5 +31,7 @@ function fieldReader(resource: Resource, path: string): (object: KubeObject) => 
   if (path === 'metadata.name') return (object) => object.metadata.name;
   if (path === 'metadata.namespace') return (object) => object.metadata.namespace ?? '';
   if (Object.hasOwn(resource.fieldSelectors, path)) return resource.fieldSelectors[path]!;
-  throw badRequest(`field label not supported: ${path}`);
+  if (Object.keys(resource.fieldSelectors).length > 0) throw badRequest(`field label not supported: ${path}`);
+  const known = '"metadata.name", "metadata.namespace"';
+  throw badRequest(`${JSON.stringify(path)} is not a known field selector: only ${known}`);
 }

@@ -153,7 +153,7 @@ test('selectors choose by labels and fields', async () => {
   assert.deepEqual(await names('labelSelector=app!%3Dx'), ['b']);
   assert.deepEqual(await names('fieldSelector=metadata.name%3Dc'), ['c']);
   const bad = await request('GET', `${CONFIG_MAPS}?fieldSelector=data.x%3Dc`);
-  assert.match(bad.body.message, /field label not supported: data\.x/);
+  assert.match(bad.body.message, /"data\.x" is not a known field selector/);
 });
 
 test('watch resumes, follows selectors and ends with its timeout', async () => {

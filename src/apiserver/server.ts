@@ -6,9 +6,10 @@ import type { VerbContext } from './context.ts';
 import { Definitions } from './crd/definitions.ts';
 import { discover, SERVER_VERSION } from './discovery.ts';
 import { ResourceHandler } from './handler.ts';
-import { type ApiServerOptions, type Attributes, isWatch } from './options.ts';
+import type { ApiServerOptions, Attributes } from './options.ts';
+import { isWatch } from './query.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
-import { errorResponse, json, text } from './respond.ts';
+import { errorResponse, indented, json, text } from './respond.ts';
 import { Router, type Target } from './route.ts';
 
 export interface ApiServer {
@@ -44,12 +45,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   return {
     async handle(request) {
       try {
-        return await serve(request);
+        return indented(request, await serve(request));
       } catch (error) {
         const at = { method: request.method, path: request.path };
-        return errorResponse(error, (unexpected) =>
+        const response = errorResponse(error, (unexpected) =>
           options.log.error('request failed', { ...at, error: (unexpected as Error)?.stack ?? String(unexpected) }),
         );
+        return indented(request, response);
       }
     },
     locate(path) {

@@ -24,7 +24,6 @@ import { createLimits } from '../apiserver/limits/limits.ts';
 import { keyOf, keyPrefix, objectOf } from '../apiserver/objects.ts';
 import { createOpenApi } from '../apiserver/openapi/openapi.ts';
 import { decodeProtobuf } from '../apiserver/protobuf/decode.ts';
-import { encodeProtobuf, hasProtobuf } from '../apiserver/protobuf/encode.ts';
 import { type ApiServer, createApiServer } from '../apiserver/server.ts';
 import { createStreaming } from '../apiserver/streaming/extension.ts';
 import { createEventRecorder } from '../client/events.ts';
@@ -95,7 +94,6 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
     random,
     log,
     decoders,
-    encodeProtobuf: (object) => (hasProtobuf(object) ? encodeProtobuf(object as Record<string, unknown>) : undefined),
     admissions: [
       ...auth.admissions,
       ...([

@@ -8,7 +8,6 @@ import { serveHttps } from '../apiserver/http.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
 import { createOpenApi } from '../apiserver/openapi/openapi.ts';
 import { decodeProtobuf } from '../apiserver/protobuf/decode.ts';
-import { encodeProtobuf, hasProtobuf } from '../apiserver/protobuf/encode.ts';
 import { type ApiServer, createApiServer } from '../apiserver/server.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { parseCidr } from '../lib/ip.ts';
@@ -84,7 +83,6 @@ function createServer({ store, clock = systemClock, readPackageFile }: HttpsServ
     random,
     log: silentLogger,
     decoders,
-    encodeProtobuf: (object) => (hasProtobuf(object) ? encodeProtobuf(object as Record<string, unknown>) : undefined),
     admissions: [...auth.admissions, allocator as Admission<KubeObject>],
     plugins: auth.plugins,
     authorize: auth.authorize,

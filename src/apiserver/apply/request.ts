@@ -5,6 +5,7 @@ import { isObject } from '../../api/patch/merge.ts';
 import { apiVersion, type Resource } from '../../api/resource.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { parseText } from '../decode.ts';
+import type { WriteKind } from '../query.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Target } from '../route.ts';
 import { structureOf } from './kind-structure.ts';
@@ -13,8 +14,6 @@ import { configErrors } from './merge.ts';
 export const APPLY_PATCH = 'application/apply-patch+yaml';
 
 const MANAGER_LIMIT = 128;
-
-export type WriteKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions';
 
 /** The name of the field manager of a write: `fieldManager`, else how the client calls itself. Throws Invalid. */
 export function managerOf({ query, headers, user }: ApiRequest, kind: WriteKind, apply = false): string {

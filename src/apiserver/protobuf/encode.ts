@@ -13,30 +13,63 @@ export function hasProtobuf(object: { readonly apiVersion?: unknown; readonly ki
  * out. Throws NotAcceptable for kinds without a protobuf form, InternalError for a value that does not fit its field.
  */
 export function encodeProtobuf(object: JsonObject): Buffer {
+  const type = { apiVersion: String(object['apiVersion']), kind: String(object['kind']) };
+  return wrapMessage(type, encodeMessage(object));
+}
+
+/** The message of an object, without the envelope that names its type. Throws as {@link encodeProtobuf}. */
+export function encodeMessage(object: JsonObject): Uint8Array {
+  const known = messageOfKind(String(object['apiVersion']), String(object['kind']));
+  if (!known)
+    throw new ApiError('NotAcceptable', `${object['apiVersion']}, Kind=${object['kind']} has no protobuf form`);
   const writer = createWriter();
-  writeUnknown(writer, object);
-  return Buffer.concat([MAGIC, writer.finish()]);
+  writeMessage(writer, known, object);
+  return writer.finish();
+}
+
+export interface TypeMeta {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+/** A body from a message that was encoded before. */
+export function wrapMessage(type: TypeMeta, message: Uint8Array): Buffer {
+  return Buffer.concat([...envelope(type, message.length), message, ENVELOPE_END]);
+}
+
+/** A list's body from the messages of its items, which are copied once. */
+export function encodeListOf(type: TypeMeta, metadata: JsonObject, items: readonly Uint8Array[]): Buffer {
+  const meta = createWriter();
+  writeDelimited(meta, 1, (nested) => writeMessage(nested, message('meta/v1.ListMeta')!, metadata));
+  const parts: Uint8Array[] = [meta.finish()];
+  for (const item of items) parts.push(header(2, item.length), item);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return Buffer.concat([...envelope(type, length), ...parts, ENVELOPE_END]);
 }
 
 /** A watch event as protobuf watch streams carry it: four octets of length (big-endian), then a `meta/v1 WatchEvent`. */
-export function encodeWatchEvent(event: { readonly type: string; readonly object: JsonObject }): Buffer {
+export function frameWatchEvent(type: string, body: Uint8Array): Buffer {
   const writer = createWriter();
-  writer.uint32(tag(1)).string(event.type);
-  writeDelimited(writer, 2, (nested) => writeRaw(nested, event.object));
+  writer.uint32(tag(1)).string(type);
+  writeDelimited(writer, 2, (raw) => raw.uint32(tag(1)).bytes(body));
   const frame = writer.finish();
   const length = Buffer.alloc(4);
   length.writeUInt32BE(frame.length);
   return Buffer.concat([length, frame]);
 }
 
-function writeUnknown(writer: Writer, object: JsonObject): void {
-  const apiVersion = String(object['apiVersion']);
-  const kind = String(object['kind']);
-  const known = messageOfKind(apiVersion, kind);
-  if (!known) throw new ApiError('NotAcceptable', `${apiVersion}, Kind=${kind} has no protobuf form`);
+/** `runtime.Unknown`: type 1, raw 2; contentEncoding 3 and contentType 4 are empty. */
+const ENVELOPE_END = Uint8Array.of(0x1a, 0, 0x22, 0);
+
+function envelope({ apiVersion, kind }: TypeMeta, length: number): Uint8Array[] {
+  const writer = createWriter();
   writeDelimited(writer, 1, (typeMeta) => typeMeta.uint32(tag(1)).string(apiVersion).uint32(tag(2)).string(kind));
-  writeDelimited(writer, 2, (raw) => writeMessage(raw, known, object));
-  writer.uint32(tag(3)).string('').uint32(tag(4)).string('');
+  writer.uint32(tag(2)).uint32(length);
+  return [MAGIC, writer.finish()];
+}
+
+function header(number: number, length: number): Uint8Array {
+  return createWriter().uint32(tag(number)).uint32(length).finish();
 }
 
 function writeMessage(writer: Writer, type: Message, object: JsonObject): void {

@@ -29,7 +29,8 @@ const META_KINDS = new Set(['DeleteOptions', 'Status']);
 
 /** The message of a kind; undefined for kinds without one (custom resources, Table). */
 export function messageOfKind(apiVersion: string, kind: string): Message | undefined {
-  const key = META_KINDS.has(kind) ? `v1/${kind}` : `${apiVersion}/${kind}`;
+  const version = apiVersion === 'meta.k8s.io/v1beta1' ? 'meta.k8s.io/v1' : apiVersion;
+  const key = META_KINDS.has(kind) ? `v1/${kind}` : `${version}/${kind}`;
   const name = Object.hasOwn(kinds, key) ? kinds[key] : undefined;
   return name === undefined ? undefined : message(name);
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { registry } from '../../api/registry.ts';
 import { decodeProtobuf, type JsonObject } from './decode.ts';
-import { encodeProtobuf, encodeWatchEvent, hasProtobuf } from './encode.ts';
+import { encodeListOf, encodeMessage, encodeProtobuf, frameWatchEvent, hasProtobuf } from './encode.ts';
 import { type Field, message, messageOfKind, protobufKinds } from './messages.ts';
 import { createReader, scalars } from './scalars.ts';
 
@@ -217,9 +217,9 @@ test('encodeProtobuf: kinds without protobuf are not acceptable, null is absent'
   assert.deepEqual(object['metadata'], { name: 'a' });
 });
 
-test('encodeWatchEvent: length, type, and the object as a body of its own', () => {
+test('frameWatchEvent: length, type, and the object as a body of its own', () => {
   const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } };
-  const frame = encodeWatchEvent({ type: 'ADDED', object });
+  const frame = frameWatchEvent('ADDED', encodeProtobuf(object));
   assert.equal(frame.readUInt32BE(0), frame.length - 4);
   const reader = createReader(frame.subarray(4));
   assert.equal(reader.uint32(), 0x0a);
@@ -228,4 +228,12 @@ test('encodeWatchEvent: length, type, and the object as a body of its own', () =
   const raw = createReader(reader.bytes());
   assert.equal(raw.uint32(), 0x0a);
   assert.deepEqual(decodeProtobuf(raw.bytes()).object, object);
+});
+
+test('encodeListOf: a list of items that were encoded before is the list encoded at once', () => {
+  const items = ['a', 'b'].map((name) => ({ metadata: { name }, data: { x: name.repeat(200) } }));
+  const metadata = { resourceVersion: '7', continue: 'x', remainingItemCount: 3 };
+  const type = { apiVersion: 'v1', kind: 'ConfigMapList' };
+  const messages = items.map((item) => encodeMessage({ apiVersion: 'v1', kind: 'ConfigMap', ...item }));
+  assert.deepEqual(encodeListOf(type, metadata, messages), encodeProtobuf({ ...type, metadata, items }));
 });

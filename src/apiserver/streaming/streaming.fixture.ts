@@ -11,8 +11,7 @@ import { createAuth } from '../auth/extension.ts';
 import { Catalog } from '../catalog.ts';
 import { serveHttps } from '../http.ts';
 import { inProcessTransport } from '../in-process.ts';
-import { decodeProtobuf, type JsonObject } from '../protobuf/decode.ts';
-import { encodeProtobuf } from '../protobuf/encode.ts';
+import { decodeProtobuf } from '../protobuf/decode.ts';
 import { createApiServer } from '../server.ts';
 import { createStreaming, type Streaming } from './extension.ts';
 
@@ -81,7 +80,6 @@ async function startServer(files: PkiFiles, agentPort: number, signal: AbortSign
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
     paths: auth.paths,
-    encodeProtobuf: (object) => encodeProtobuf(object as JsonObject),
   });
   const closed: Promise<unknown>[] = [];
   const { ports } = await serveHttps({
