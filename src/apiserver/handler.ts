@@ -26,7 +26,7 @@ import type { Target } from './route.ts';
 import { bindPod, finalizeNamespace, SUBRESOURCE_VERBS } from './subresources.ts';
 import { applyObject } from './verbs/apply.ts';
 import { type DeleteOptions, deleteObject } from './verbs/delete.ts';
-import { type Eviction, evictPod } from './verbs/evict.ts';
+import { evictPod } from './verbs/evict.ts';
 import { getObject, listObjects, type Page } from './verbs/read.ts';
 import { scaleOf, withScale } from './verbs/scale.ts';
 import { watchObjects } from './verbs/watch.ts';
