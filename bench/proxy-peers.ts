@@ -16,9 +16,9 @@ import { type Figure, printReport } from './report.ts';
 
 /** Sampan's proxy and the stock kube-proxy, one after the other, at the same API server with the same Services. */
 const SIZES = [1_000, 10_000];
-const CHANGES = 15;
-/** kube-proxy waits a second between two rounds: changes come further apart, so that none waits for another. */
-const APART_MS = 1_300;
+const CHANGES = 8;
+/** kube-proxy waits a second between two rounds: changes, there and back, come so far apart that none waits for another. */
+const APART_MS = 2_500;
 const CONNECTIONS = 3_000;
 const CREATED_AT_ONCE = 64;
 const CLUSTER = `bench${process.pid}`;
@@ -87,16 +87,18 @@ function peersOf(kubeconfig: string): Peer[] {
 
 class Probe {
   readonly #child: ChildProcess;
+  readonly #ended: Promise<never>;
 
   constructor() {
     const command = inside([process.execPath, HERE('peers/probe.ts')]);
     this.#child = spawn('nsenter', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#ended = once(this.#child, 'exit').then(() => Promise.reject(new Error('the probe ended')));
+    this.#ended.catch(() => {});
   }
 
   async ask<T extends ProbeAnswer>(request: ProbeRequest): Promise<T> {
-    const failed = once(this.#child, 'exit').then(() => Promise.reject(new Error('the probe ended')));
     this.#child.send(request);
-    return (await Promise.race([once(this.#child, 'message'), failed]))[0] as T;
+    return (await Promise.race([once(this.#child, 'message'), this.#ended]))[0] as T;
   }
 
   stop(): void {
@@ -202,8 +204,8 @@ function cleanRules(): void {
 
 /** The cluster's own node would program the Services too, beside the proxy that is measured: its agent ends. */
 async function withoutAgent(client: Client): Promise<void> {
-  const pid = Number(readFileSync(`/run/sampan/${CLUSTER}/nodes/node-1/agent.pid`, 'utf8').split(/\s/)[0]);
-  process.kill(pid);
+  const file = readFileSync(`/run/sampan/${CLUSTER}/nodes/node-1/agent.pid`, 'utf8');
+  process.kill((JSON.parse(file) as { pid: number }).pid);
   await client.delete(nodes, { name: 'node-1' });
   await client.create(nodes, { metadata: { name: NODE }, spec: { podCIDR: '10.244.77.0/24' } });
   const status = { addresses: [{ type: 'InternalIP', address: ADDRESS }] };
