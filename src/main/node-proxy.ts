@@ -29,7 +29,8 @@ export async function startNodeProxy(
   if (!configured) throw new Error(`proxyMode: expected a mode of the proxy, actual: ${JSON.stringify(proxyMode)}`);
   const conntrack = openConntrack();
   shared.signal.addEventListener('abort', () => conntrack.close(), { once: true });
-  const options = { ...shared, nodeName, conntrack, addresses: { clusterCidr, serviceCidr, nodeIps: [nodeIp] } };
+  const addresses = { clusterCidr, serviceCidr, nodeIps: [nodeIp] };
+  const options = { ...shared, nodeName, conntrack, addresses, serviceCidrs: [serviceCidr] };
   const health = new ProxyHealth(options);
   const metrics = createProxyMetrics(shared);
   const backend = openBackend(configured, options);

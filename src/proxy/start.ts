@@ -9,15 +9,18 @@ import type { Logger } from '../lib/log.ts';
 import type { Family } from '../servicemap/endpoint.ts';
 import { ServiceMap } from '../servicemap/service-map.ts';
 import { Applier } from './apply.ts';
-import type { ProxyBackend } from './mode.ts';
+import type { Changes, ProxyBackend } from './mode.ts';
 import type { ProxyObserver } from './observe.ts';
 import { Rounds } from './rounds.ts';
+import { staleUdp } from './stale-udp.ts';
 
 export interface ProxyOptions {
   informers: Informers;
   backend: ProxyBackend;
   /** Without it, UDP clients stay with endpoints that are gone until they are silent for a while. */
   conntrack?: Conntrack;
+  /** Addresses in it that no Service has are stale in the kernel's memory, too. */
+  serviceCidrs?: readonly string[];
   nodeName: string;
   /** Families of the cluster's addresses; IPv4 alone when absent. */
   families?: readonly Family[];
@@ -161,14 +164,24 @@ async function replaceAll({ options, map, rounds, active, backoff }: Parts): Pro
     try {
       const end = rounds.begin({ full: true });
       map.takeChanges();
-      await active.applier.replace(map.snapshot());
+      const all = map.snapshot();
+      await active.applier.replace(all);
       end(active.applier.refused);
+      await forgetStale(options, all);
       return backoff.reset();
     } catch (error) {
       log.error('no rules could be set', { error });
       await sleep(clock, backoff.next(), signal).catch(() => {});
     }
   }
+}
+
+/** UDP clients of endpoints that went while no proxy ran. In userspace mode, flows lead to the proxy itself. */
+async function forgetStale({ conntrack, serviceCidrs = [], backend, log }: ProxyOptions, all: Changes): Promise<void> {
+  if (!conntrack || backend.name === 'userspace') return;
+  await conntrack
+    .deleteUdpFlowsWhere(staleUdp(all, serviceCidrs))
+    .catch((error: unknown) => log.warn('UDP flows could not be forgotten', { error }));
 }
 
 async function follow(parts: Parts): Promise<void> {

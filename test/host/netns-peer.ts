@@ -1,10 +1,12 @@
 import { createSocket } from 'node:dgram';
-import { connect, createServer } from 'node:net';
-import { openConntrack, type UdpFlow } from '../../src/host/conntrack.ts';
+import { connect, createServer, type Socket } from 'node:net';
+import { type Conntrack, openConntrack, type UdpFlow } from '../../src/host/conntrack.ts';
+import { type Nft, openNft } from '../../src/host/nft.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { type BackendOptions, openBackend } from '../../src/proxy/backends.ts';
 import type { Changes, ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
+import { staleUdp } from '../../src/proxy/stale-udp.ts';
 import type { Protocol } from '../../src/servicemap/endpoint.ts';
 import type { ServicePort } from '../../src/servicemap/service-port.ts';
 
@@ -27,7 +29,13 @@ export type PeerRequest =
   /** From the mode that it runs to another, with what it was told last by `reset`. */
   | { readonly do: 'switch'; readonly mode: ModeName; readonly options: Omit<BackendOptions, 'clock' | 'log'> }
   | { readonly do: 'cleanup' }
-  | { readonly do: 'forget'; readonly flows: readonly UdpFlow[] };
+  | { readonly do: 'forget'; readonly flows: readonly UdpFlow[] }
+  /** Forgets what is stale for these Services. */
+  | { readonly do: 'forgetStale'; readonly services: readonly ServicePort[]; readonly serviceCidr: string }
+  | { readonly do: 'nft'; readonly commands: string }
+  /** A connection that stays open, to a server that echoes what is said on it. */
+  | { readonly do: 'echo' | 'dial'; readonly ip: string; readonly port: number }
+  | { readonly do: 'say'; readonly text: string; readonly timeoutMs: number };
 
 /** Answer of a server: `<its address> <the client's address>`; else what the client got instead. */
 export type PeerAnswer =
@@ -110,6 +118,43 @@ async function switchMode({ mode, options }: Extract<PeerRequest, { do: 'switch'
   return { text: backend.name };
 }
 
+let held: Socket | undefined;
+
+function echo({ ip, port }: { ip: string; port: number }): Promise<PeerAnswer> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.on('error', () => {}).pipe(socket));
+    server.on('error', reject).listen(port, ip, () => resolve({ text: 'listening' }));
+  });
+}
+
+function dial({ ip, port }: { ip: string; port: number }): Promise<PeerAnswer> {
+  return new Promise((resolve) => {
+    held = connect(port, ip, () => resolve({ text: 'open' }));
+    held.setEncoding('utf8').on('error', (error) => resolve(failure(error)));
+  });
+}
+
+/** Answers with what comes back on the connection that is open. */
+function say({ text, timeoutMs }: Extract<PeerRequest, { do: 'say' }>): Promise<PeerAnswer> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve({ failed: 'drop' }), timeoutMs);
+    held!.once('data', (chunk) => {
+      clearTimeout(timer);
+      resolve({ text: String(chunk) });
+    });
+    held!.write(text);
+  });
+}
+
+let nft: Nft | undefined;
+
+async function forget(forgetIn: (conntrack: Conntrack) => Promise<number>): Promise<PeerAnswer> {
+  const conntrack = openConntrack();
+  const count = await forgetIn(conntrack);
+  conntrack.close();
+  return { text: String(count) };
+}
+
 async function handle(request: PeerRequest): Promise<PeerAnswer> {
   switch (request.do) {
     case 'serve':
@@ -128,12 +173,22 @@ async function handle(request: PeerRequest): Promise<PeerAnswer> {
     case 'cleanup':
       await backend!.cleanup();
       return { text: 'cleaned up' };
-    case 'forget': {
-      const conntrack = openConntrack();
-      const count = await conntrack.deleteUdpFlows(request.flows);
-      conntrack.close();
-      return { text: String(count) };
+    case 'forget':
+      return forget((conntrack) => conntrack.deleteUdpFlows(request.flows));
+    case 'forgetStale': {
+      const isStale = staleUdp(new Map([['all', request.services]]), [request.serviceCidr]);
+      return forget((conntrack) => conntrack.deleteUdpFlowsWhere(isStale));
     }
+    case 'nft':
+      nft ??= openNft();
+      await nft.run(request.commands);
+      return { text: 'applied' };
+    case 'echo':
+      return echo(request);
+    case 'dial':
+      return dial(request);
+    case 'say':
+      return say(request);
   }
 }
 
