@@ -150,7 +150,7 @@ export interface Siblings {
 export const siblings: readonly Siblings[] = [
   {
     folder: 'src/controllers',
-    shared: ['options', 'common', 'backends', 'hints', 'claim', 'hash', 'history', 'podcontrol', 'selection'],
+    shared: ['options', 'common', 'backends', 'hints', 'claim', 'hash', 'history', 'kinds', 'podcontrol', 'selection'],
     parents: ['start'],
     belongs: {},
   },
