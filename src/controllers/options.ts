@@ -22,6 +22,8 @@ export interface ControllersOptions {
   /** ClusterIPs of the Services `default/kubernetes` and `kube-system/kube-dns`. */
   kubernetesIp: string;
   dnsServiceIp: string;
+  /** Where volumes that are directories of nodes are kept; without it there is no class `standard`. */
+  volumes?: VolumeDirectories;
   certificates: CertificateSigner;
 }
 
@@ -41,4 +43,12 @@ export interface RequestedCertificate {
   readonly ipAddresses: readonly string[];
   readonly emailAddresses: readonly string[];
   readonly uris: readonly string[];
+}
+
+/** Where volumes that are directories of nodes are kept, and who makes and removes them. */
+export interface VolumeDirectories {
+  /** The same path on every node. */
+  readonly root: string;
+  create(path: string): Promise<void>;
+  remove(path: string): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { startDeployments } from './deployment.ts';
 import { startDisruptions } from './disruption.ts';
 import { startEndpoints } from './endpoints.ts';
 import { startEndpointSlices } from './endpointslice.ts';
+import { startEphemeralVolumes } from './ephemeralvolume.ts';
 import { startEventTtl } from './eventttl.ts';
 import { startGarbageCollector } from './garbagecollector.ts';
 import { startJobs } from './job.ts';
@@ -16,6 +17,7 @@ import { startNamespaces } from './namespace.ts';
 import { startNodeIpam } from './nodeipam.ts';
 import { startNodeLifecycle } from './nodelifecycle.ts';
 import type { ControllersOptions } from './options.ts';
+import { startPersistentVolumes } from './persistentvolume.ts';
 import { startPodGc } from './podgc.ts';
 import { startProgrammed } from './programmed.ts';
 import { startReplicaSets, startReplicationControllers } from './replicaset.ts';
@@ -24,6 +26,7 @@ import { startRootCa } from './rootca.ts';
 import { startServiceAccounts } from './serviceaccount.ts';
 import { startStatefulSets } from './statefulset.ts';
 import { startTokenSecrets } from './tokensecrets.ts';
+import { startVolumeProtection } from './volumeprotection.ts';
 
 /** Every controller of the cluster. */
 const controllers: readonly ((options: ControllersOptions) => void)[] = [
@@ -34,6 +37,9 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startDeployments,
   startReplicaSets,
   startReplicationControllers,
+  startEphemeralVolumes,
+  startVolumeProtection,
+  startPersistentVolumes,
   startDisruptions,
   startCronJobs,
   startJobTtl,

@@ -11,6 +11,7 @@ export function serverConfig(plan: ClusterPlan, inherited: { listenFd: number; n
   return {
     clusterName: plan.name,
     stateDir: plan.directories.store,
+    volumesDir: join(plan.directories.state, 'volumes'),
     listen: [{ address: plan.lan.address, port: plan.lan.apiPort }, { fd: inherited.listenFd }],
     advertiseAddress: plan.lan.address,
     advertisePort: plan.lan.apiPort,

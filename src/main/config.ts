@@ -38,6 +38,8 @@ export interface ServerConfig {
   readonly clusterDomain: string;
   /** Addresses for Services of type LoadBalancer: ranges `first-last` or CIDRs, comma-separated. */
   readonly loadBalancerPool: string;
+  /** Where volumes that are directories of nodes are made, the same on every node; without it none are. */
+  readonly volumesDir?: string;
   /** Static bearer tokens: a CSV file of `token,user,uid,"group1,group2"`. */
   readonly tokenAuthFile?: string;
   /** Services at loopback addresses of the machine; none: they are not. */

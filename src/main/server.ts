@@ -33,6 +33,7 @@ import { startControllers } from '../controllers/start.ts';
 import { type GatewayOptions, startGateway } from '../gateway/gateway.ts';
 import { openNetnsSockets } from '../host/netns-sockets.ts';
 import { realRoutes } from '../host/routes.ts';
+import { volumeDirectories } from '../host/volume-directories.ts';
 import { untilAborted } from '../lib/abort.ts';
 import { type Cidr, cidrAddress, formatIp, parseCidr } from '../lib/ip.ts';
 import { startLoadBalancer } from '../loadbalancer/controller.ts';
@@ -166,6 +167,7 @@ async function startLoops(config: ServerConfig, context: ProgramContext, server:
     apiServer: { address: config.advertiseAddress, port: config.advertisePort },
     kubernetesIp: formatIp(cidrAddress(cidr(config.serviceCidr), 1)),
     dnsServiceIp: config.dnsServiceIp,
+    ...(config.volumesDir ? { volumes: volumeDirectories(config.volumesDir) } : {}),
     certificates: createRequestSigner(
       loadAuthority({ certPem: pem(config.pki.caFile), keyPem: pem(config.pki.caKeyFile) }, clock),
     ),

@@ -18,6 +18,8 @@ import { createRandom, startTestServer, type TestServer } from './server.ts';
 export interface TestCluster extends TestServer {
   client: Client;
   informers: Informers;
+  /** Volumes that would be directories of nodes. */
+  directories: ReadonlySet<string>;
   addNode(name: string): Promise<Node>;
   /** Resolves as soon as `look` answers something; it is asked again after every change. */
   eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T>;
@@ -34,6 +36,7 @@ export async function startTestCluster(options: { clock?: Clock; runPods?: boole
   const shared = { client, clock, random, log: silentLogger, signal: stop.signal };
   const informers = createInformers(shared);
   const recorder = createEventRecorder({ ...shared, component: 'test' });
+  const directories = new Set<string>();
   await startControllers({
     ...shared,
     informers,
@@ -44,6 +47,11 @@ export async function startTestCluster(options: { clock?: Clock; runPods?: boole
     apiServer: { address: '10.89.0.1', port: 6443 },
     kubernetesIp: '10.96.0.1',
     dnsServiceIp: '10.96.0.10',
+    volumes: {
+      root: '/volumes',
+      create: async (path) => void directories.add(path),
+      remove: async (path) => void directories.delete(path),
+    },
     certificates: createRequestSigner(createAuthority({ commonName: 'kubernetes', clock })),
   });
   startScheduler({ ...shared, informers, recorder });
@@ -52,6 +60,7 @@ export async function startTestCluster(options: { clock?: Clock; runPods?: boole
     ...server,
     client,
     informers,
+    directories,
     addNode: (name) => addNode(client, name),
     eventually: (look) => eventually(server, look),
     stop: () => stop.abort(),

@@ -2,6 +2,7 @@ import { ageColumn, column, nameColumn, wide } from '../columns.ts';
 import { clusterKind, type Resource } from '../resource.ts';
 import type { PersistentVolume } from '../types.ts';
 import { accessModesText, storageClassText } from '../volume-columns.ts';
+import { VOLUME_FINALIZER, withFinalizer } from '../volume-protection.ts';
 
 export const persistentVolumes: Resource<PersistentVolume> = {
   ...clusterKind,
@@ -32,5 +33,6 @@ export const persistentVolumes: Resource<PersistentVolume> = {
   },
   prepareForCreate(volume) {
     volume.status = { phase: 'Pending' };
+    volume.metadata.finalizers = withFinalizer(volume.metadata.finalizers, VOLUME_FINALIZER);
   },
 };

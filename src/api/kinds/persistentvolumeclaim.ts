@@ -1,7 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ageColumn, column, nameColumn, wide } from '../columns.ts';
+import { type FieldError, forbidden, requiredValue } from '../field-error.ts';
+import { supported } from '../pod/validation.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { PersistentVolumeClaim } from '../types.ts';
 import { accessModesText, storageClassText } from '../volume-columns.ts';
+import { CLAIM_FINALIZER, withFinalizer } from '../volume-protection.ts';
 
 export const persistentVolumeClaims: Resource<PersistentVolumeClaim> = {
   ...namespacedKind,
@@ -28,5 +32,36 @@ export const persistentVolumeClaims: Resource<PersistentVolumeClaim> = {
   },
   prepareForCreate(claim) {
     claim.status = { phase: 'Pending' };
+    claim.metadata.finalizers = withFinalizer(claim.metadata.finalizers, CLAIM_FINALIZER);
   },
+  validate: validateClaim,
+  validateUpdate,
 };
+
+const MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+
+function validateClaim({ spec }: PersistentVolumeClaim): FieldError[] {
+  const modes = spec?.accessModes ?? [];
+  return [
+    ...(modes.length > 0 ? [] : [requiredValue('spec.accessModes', 'at least 1 access mode is required')]),
+    ...modes.flatMap((mode, index) => supported(mode, { path: `spec.accessModes[${index}]`, values: MODES })),
+    ...(spec?.resources?.requests?.['storage'] === undefined ? [requiredValue('spec.resources[storage]')] : []),
+    ...supported(spec?.volumeMode, { path: 'spec.volumeMode', values: ['Block', 'Filesystem'] }),
+  ];
+}
+
+const FIXED =
+  'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+
+/** Binding sets the volume once, and the class of a claim that named none; a bound claim may ask for more. */
+function validateUpdate(claim: PersistentVolumeClaim, old: PersistentVolumeClaim): FieldError[] {
+  const kept = { ...old.spec! };
+  kept.volumeName ||= claim.spec?.volumeName;
+  kept.storageClassName ??= claim.spec?.storageClassName;
+  if (old.status?.phase === 'Bound') {
+    kept.resources = { ...kept.resources, requests: claim.spec?.resources?.requests };
+    kept.volumeAttributesClassName = claim.spec?.volumeAttributesClassName;
+  }
+  const plain = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown;
+  return isDeepStrictEqual(plain(claim.spec), plain(kept)) ? [] : [forbidden('spec', FIXED)];
+}
