@@ -8,6 +8,7 @@ import { startDeployments } from './deployment.ts';
 import { startDisruptions } from './disruption.ts';
 import { startEndpoints } from './endpoints.ts';
 import { startEndpointSlices } from './endpointslice.ts';
+import { startEndpointSliceMirroring } from './endpointslicemirroring.ts';
 import { startEphemeralVolumes } from './ephemeralvolume.ts';
 import { startEventTtl } from './eventttl.ts';
 import { startGarbageCollector } from './garbagecollector.ts';
@@ -37,6 +38,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startDeployments,
   startReplicaSets,
   startReplicationControllers,
+  startEndpointSliceMirroring,
   startEphemeralVolumes,
   startVolumeProtection,
   startPersistentVolumes,
