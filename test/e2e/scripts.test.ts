@@ -1,0 +1,3 @@
+import { testWalks } from './walk.ts';
+
+testWalks('scripts', 'test/e2e/scripts');
