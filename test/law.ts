@@ -156,7 +156,7 @@ export const siblings: readonly Siblings[] = [
   },
   {
     folder: 'src/proxy',
-    shared: ['contract', 'mode', 'observe', 'claims', 'frontends', 'settler', 'ports', 'fate', 'flows'],
+    shared: ['contract', 'mode', 'observe', 'claims', 'frontends', 'settler', 'ports', 'fate', 'flows', 'netfilter'],
     parents: ['start', 'backends'],
     belongs: { health: 'serve', metrics: 'serve' },
   },

@@ -92,7 +92,7 @@ function removeRule(chain: string[], rule: string): void {
   chain.splice(at, 1);
 }
 
-const TARGETS = ['ACCEPT', 'DROP', 'REJECT', 'RETURN', 'MARK', 'MASQUERADE', 'DNAT', 'REDIRECT'];
+const TARGETS = ['ACCEPT', 'DROP', 'REJECT', 'RETURN', 'MARK', 'MASQUERADE', 'DNAT', 'REDIRECT', 'SET'];
 
 function checkJumps(chains: Chains): void {
   for (const [name, rules] of chains)

@@ -7,6 +7,7 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   'containernetworking-plugins': 'pod network',
   nftables: 'rules of Services',
   iptables: 'rules of Services, in that mode of the proxy',
+  ipset: 'rules of Services, in the ipvs mode of the proxy',
   iproute2: 'network namespaces, links and routes',
   haproxy: 'serves Ingresses',
   'util-linux': 'nsenter, unshare and flock',
@@ -16,8 +17,15 @@ export const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   'ca-certificates': 'trusted authorities',
 };
 
-/** Names of the needed packages that are not installed. Throws on a system without dpkg. */
-export async function missingPackages(): Promise<string[]> {
+/** Debian packages that only tests need, where Debian has them. */
+export const TEST_PACKAGES: Readonly<Record<string, string>> = {
+  'user-mode-linux': 'a guest kernel with IPVS',
+  kmod: 'modules of that kernel',
+  ipvsadm: 'an independent look at virtual servers',
+};
+
+/** Those of the needed packages that are not installed. Throws on a system without dpkg. */
+export async function missingPackages(needed: readonly string[] = Object.keys(DEBIAN_PACKAGES)): Promise<string[]> {
   const { stdout } = await run(['dpkg', '--get-selections']);
   const installed = new Set(
     stdout
@@ -25,7 +33,7 @@ export async function missingPackages(): Promise<string[]> {
       .map((line) => /^([^\s:]+)\S*\s+(?:install|hold)$/.exec(line)?.[1])
       .filter(Boolean),
   );
-  return Object.keys(DEBIAN_PACKAGES).filter((name) => !installed.has(name));
+  return needed.filter((name) => !installed.has(name));
 }
 
 /** Installs packages; apt's own progress is shown. Throws when apt fails. */

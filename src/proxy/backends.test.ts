@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { FakeIpset } from '../host/ipset-fake.ts';
 import { FakeIptables } from '../host/iptables-fake.ts';
+import type { RealServer } from '../host/ipvs.ts';
+import { FakeIpvs } from '../host/ipvs-fake.ts';
+import { FakeLink } from '../host/virtual-link-fake.ts';
+import { silentLogger } from '../lib/log.ts';
 import { FakeClock } from '../testing/clock.ts';
+import { openBackend } from './backends.ts';
 import { checkFates, contractChanges, packetOf, testContract } from './contract.fixture.ts';
 import { world } from './contract.ts';
 import type { Choose, Fate, Packet } from './fate.ts';
 import { iptablesBackend } from './iptables/backend.ts';
-import { trace } from './iptables/tracer.ts';
+import { ipvsBackend } from './ipvs/backend.ts';
+import { trace } from './netfilter/tracer.ts';
 import { servicePort } from './ports.fixture.ts';
 import { Balancer } from './userspace/balancer.ts';
 import { UserspaceMode } from './userspace/plan.ts';
@@ -45,6 +52,37 @@ describe('userspace keeps the contract', async () => {
   });
 });
 
+describe('ipvs keeps the contract', async () => {
+  const [iptables, ipset, ipvs, link] = [new FakeIptables(), new FakeIpset(), new FakeIpvs(), new FakeLink()];
+  const doors = { iptables, ipset, ipvs, link, setSysctls: () => {} };
+  const shared = { addresses: ADDRESSES, clock: new FakeClock(), log: silentLogger };
+  const backend = ipvsBackend({ ...doors, ...shared, scheduler: 'rr' });
+  await backend.run(backend.mode.reset(contractChanges()));
+
+  /** A mark is looked up first, as the kernel does. */
+  const find = ({ protocol, destination: ip, port }: Packet, mark: number) =>
+    ipvs.find({ fwmark: mark }) ?? ipvs.find({ protocol: protocol as 'tcp', ip, port });
+
+  testContract((flow) => {
+    const stays = new Map<string, RealServer>();
+    return checkFates(flow, (choose) =>
+      trace(packetOf(flow), {
+        table: (name) => iptables.table(name),
+        sets: (name) => ipset.sets.get(name),
+        localIps: [world.nodeIp, ...link.addresses],
+        recent: new Map(),
+        choose,
+        virtual(packet, mark) {
+          const found = find(packet, mark);
+          const server = stays.get(packet.source) ?? found?.servers[choose(found.servers.length)];
+          if (found && server && found.persistenceSeconds > 0) stays.set(packet.source, server);
+          return server;
+        },
+      }),
+    );
+  });
+});
+
 it('modes with rules in the same language do not take each other away', async () => {
   const iptables = new FakeIptables();
   const [one, other] = [iptablesBackend(iptables, ADDRESSES), iptablesBackend(iptables, ADDRESSES)];
@@ -53,4 +91,17 @@ it('modes with rules in the same language do not take each other away', async ()
   assert.ok(iptables.table('nat').has('KUBE-SERVICES'));
   await one.cleanup({ ...other, rules: 'nftables' });
   assert.ok(!iptables.table('nat').has('KUBE-SERVICES'));
+});
+
+it('openBackend: a kernel without IPVS gets the iptables mode, and the log says so', () => {
+  const warnings: string[] = [];
+  const log = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  const backend = openBackend({ mode: 'ipvs' }, { addresses: ADDRESSES, clock: new FakeClock(), log });
+  const hasIpvs = backend.name === 'ipvs';
+  assert.equal(backend.name, hasIpvs ? 'ipvs' : 'iptables');
+  assert.deepEqual(
+    warnings.map((text) => text.includes('falls back to the iptables mode')),
+    hasIpvs ? [] : [true],
+  );
+  backend.close();
 });

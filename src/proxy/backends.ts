@@ -1,9 +1,14 @@
+import { realIpset } from '../host/ipset.ts';
 import { type IptablesVariant, openIptables } from '../host/iptables.ts';
+import { openIpvs } from '../host/ipvs.ts';
 import { openNft } from '../host/nft.ts';
+import { openVirtualLink, setOwnSysctls } from '../host/virtual-link.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { iptablesBackend } from './iptables/backend.ts';
-import type { ModeChoice, ProxyAddresses, ProxyBackend } from './mode.ts';
+import { ipvsBackend } from './ipvs/backend.ts';
+import { DEVICE } from './ipvs/plan.ts';
+import type { IpvsScheduler, ModeChoice, ProxyAddresses, ProxyBackend } from './mode.ts';
 import { nftablesBackend } from './nftables/backend.ts';
 import { userspaceBackend } from './userspace/backend.ts';
 
@@ -15,7 +20,7 @@ export interface BackendOptions {
 }
 
 /** A mode, with the doors that it needs. Throws when what it needs is not on this machine. */
-export function openBackend({ mode }: ModeChoice, options: BackendOptions): ProxyBackend {
+export function openBackend({ mode, scheduler }: ModeChoice, options: BackendOptions): ProxyBackend {
   const { addresses, iptables } = options;
   switch (mode) {
     case 'nftables':
@@ -25,18 +30,39 @@ export function openBackend({ mode }: ModeChoice, options: BackendOptions): Prox
     case 'userspace':
       return userspaceBackend({ ...options, rules: iptablesBackend(openIptables(iptables), addresses) });
     case 'ipvs':
-      throw new Error(`proxy mode ${mode} is not available`);
+      return openIpvsMode(options, scheduler);
   }
 }
 
-/** Modes that rules of each language are taken away by. */
-const CLEANERS = ['nftables', 'iptables'] as const;
+/** Kernels without IPVS get the iptables mode, as they do from Kubernetes' own proxy. */
+function openIpvsMode(options: BackendOptions, scheduler: IpvsScheduler | undefined): ProxyBackend {
+  const { addresses, log } = options;
+  const iptables = openIptables(options.iptables);
+  try {
+    const parts = {
+      ipvs: openIpvs(),
+      iptables,
+      ipset: realIpset,
+      link: openVirtualLink(DEVICE),
+      setSysctls: setOwnSysctls,
+    };
+    return ipvsBackend({ ...options, ...parts, scheduler });
+  } catch (error) {
+    log.warn('the kernel has no IPVS (module ip_vs): the proxy falls back to the iptables mode', { error });
+    return iptablesBackend(iptables, addresses);
+  }
+}
+
+/** One mode for each language of rules. That of ipvs is only asked where it has been: the question loads it into the kernel. */
+async function cleaners(options: BackendOptions): Promise<ProxyBackend[]> {
+  const modes = ['nftables', 'iptables'] as const;
+  const ipvs = (await openVirtualLink(DEVICE).exists()) ? (['ipvs'] as const) : [];
+  return [...modes, ...ipvs].map((mode) => openBackend({ mode }, options));
+}
 
 /** Takes away what other modes left on this node in earlier times. What can not be looked at here is passed over. */
 export async function removeLeftovers(current: ProxyBackend, options: BackendOptions): Promise<void> {
-  for (const mode of CLEANERS) {
-    if (mode === current.rules) continue;
-    const other = openBackend({ mode }, options);
+  for (const other of await cleaners(options)) {
     await other.cleanup(current).catch(() => {});
     other.close();
   }
@@ -48,10 +74,9 @@ export async function cleanupAll(options: Pick<BackendOptions, 'clock' | 'log'>)
   // The rules are found by their names: whatever the addresses were.
   const family = { clusterCidr: '0.0.0.0/0', serviceCidr: '0.0.0.0/0', nodeIps: [] };
   const addresses = { ...family, ipv6: { clusterCidr: '::/0', serviceCidr: '::/0', nodeIps: [] } };
-  for (const mode of CLEANERS) {
-    const backend = openBackend({ mode }, { ...options, addresses });
+  for (const backend of await cleaners({ ...options, addresses })) {
     await backend.cleanup().catch((error: Error) => {
-      if (!error.message.includes('ENOENT')) failures.push(`${mode}: ${error.message}`);
+      if (!error.message.includes('ENOENT')) failures.push(`${backend.name}: ${error.message}`);
     });
     backend.close();
   }

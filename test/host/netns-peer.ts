@@ -5,7 +5,7 @@ import { type Nft, openNft } from '../../src/host/nft.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { type BackendOptions, openBackend } from '../../src/proxy/backends.ts';
-import type { Changes, ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
+import type { Changes, ModeChoice, ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
 import { staleUdp } from '../../src/proxy/stale-udp.ts';
 import type { Protocol } from '../../src/servicemap/endpoint.ts';
 import type { ServicePort } from '../../src/servicemap/service-port.ts';
@@ -23,7 +23,7 @@ export type PeerRequest =
       readonly timeoutMs: number;
     }
   /** Which mode of the proxy this process runs from now on. */
-  | { readonly do: 'open'; readonly mode: ModeName; readonly options: Omit<BackendOptions, 'clock' | 'log'> }
+  | { readonly do: 'open'; readonly choice: ModeChoice; readonly options: Omit<BackendOptions, 'clock' | 'log'> }
   /** Its answer is the UDP flows that lead nowhere now (JSON). */
   | { readonly do: 'reset' | 'update'; readonly changes: readonly (readonly [string, readonly ServicePort[]])[] }
   /** From the mode that it runs to another, with what it was told last by `reset`. */
@@ -163,7 +163,7 @@ async function handle(request: PeerRequest): Promise<PeerAnswer> {
       return ask(request);
     case 'open':
       backend?.close();
-      backend = openBackend({ mode: request.mode }, { ...request.options, clock: systemClock, log: silentLogger });
+      backend = openBackend(request.choice, { ...request.options, clock: systemClock, log: silentLogger });
       return { text: backend.name };
     case 'switch':
       return switchMode(request);

@@ -14,7 +14,7 @@ const TRIES_MAX = 20_000;
 
 describe('from one mode of the proxy to another', { skip: whyNot(PROGRAMS) ?? false, timeout: 120_000 }, () => {
   const bench = new ModeBench(`sptest-${process.pid}-switch`, true);
-  before(() => bench.start('nftables', {}));
+  before(() => bench.start({ mode: 'nftables' }, {}));
   after(() => bench.stop());
 
   it('no connection is refused or lost meanwhile, and only rules of the new mode are left', async () => {

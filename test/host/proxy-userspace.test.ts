@@ -5,11 +5,11 @@ import { ModeBench, testMode, whyNot } from './proxy-mode.ts';
 
 const programs = ['iptables-restore'];
 
-testMode({ mode: 'userspace', programs, relays: true });
+testMode({ mode: 'userspace', programs, relays: true, forgetsUdp: true });
 
 describe('userspace: what no other mode can do', { skip: whyNot(programs) ?? false, timeout: 60_000 }, () => {
   const bench = new ModeBench(`sptest-${process.pid}-retry`, true);
-  before(() => bench.start('userspace', {}));
+  before(() => bench.start({ mode: 'userspace' }, {}));
   after(() => bench.stop());
 
   it('a pod that does not answer is passed over', async () => {

@@ -1,4 +1,4 @@
-import { installPackages, missingPackages } from '../../local/setup.ts';
+import { DEBIAN_PACKAGES, installPackages, missingPackages, TEST_PACKAGES } from '../../local/setup.ts';
 import { type CommandContext, definedEnvironment, type RunCommand } from '../command.ts';
 
 export const run: RunCommand = async (_call, context) => {
@@ -7,9 +7,13 @@ export const run: RunCommand = async (_call, context) => {
   return 0;
 };
 
-/** Installs the Debian packages that are needed and missing. */
-export async function setUp(context: CommandContext): Promise<void> {
-  const missing = await missingPackages().catch(() => {
+/** Debian has a user-mode Linux for this machine alone. */
+const GUEST_MACHINE = 'x64';
+
+/** Installs the Debian packages that are needed and missing, for tests too when they are asked for. */
+export async function setUp(context: CommandContext, { tests = false } = {}): Promise<void> {
+  const forTests = tests && context.machine === GUEST_MACHINE ? Object.keys(TEST_PACKAGES) : [];
+  const missing = await missingPackages([...Object.keys(DEBIAN_PACKAGES), ...forTests]).catch(() => {
     throw new Error('setup needs Debian or a system like it: dpkg was not found');
   });
   if (missing.length > 0 && context.uid !== 0)

@@ -12,7 +12,7 @@ import { setUp } from './setup.ts';
 
 export const run: RunCommand = async ({ flags, operands }, context) => {
   const stages = selectStages(flags['stage'] as string | undefined);
-  if (stages.some((stage) => stage.name === 'host' || stage.name === 'e2e')) await setUp(context);
+  if (stages.some((stage) => stage.name === 'host' || stage.name === 'e2e')) await setUp(context, { tests: true });
   const report = new TestReport({ write: context.out, root: context.root });
   for (const stage of stages) {
     const before = report.counts;

@@ -1,6 +1,7 @@
 import type { IpFamily, Iptables } from '../../host/iptables.ts';
 import type { Changes, Plan, ProxyAddresses, ProxyBackend, ProxyMode } from '../mode.ts';
-import { adopt, cleanup } from './adopt.ts';
+import { adopt, cleanup } from '../netfilter/adopt.ts';
+import { OWNERSHIP } from './base.ts';
 import { type FamilyPlan, FamilyPlanner } from './plan.ts';
 
 export interface IptablesPlan extends Plan {
@@ -61,13 +62,13 @@ export function iptablesBackend(iptables: Iptables, addresses: ProxyAddresses): 
     async run(plan) {
       for (const { family, commands, complete } of (plan as IptablesPlan).families) {
         if (commands === '') continue;
-        await iptables.restore(family, complete ? adopt(commands, await iptables.save(family)) : commands);
+        await iptables.restore(family, complete ? adopt(commands, await iptables.save(family), OWNERSHIP) : commands);
       }
     },
     async cleanup(heir) {
       if (heir?.rules === 'iptables') return;
       for (const family of mode.families) {
-        const commands = cleanup(await iptables.save(family));
+        const commands = cleanup(await iptables.save(family), OWNERSHIP);
         if (commands !== '') await iptables.restore(family, commands);
       }
     },

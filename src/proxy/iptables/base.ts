@@ -1,40 +1,24 @@
 import type { FamilyAddresses } from '../mode.ts';
-import type { ChainId, SharedChain, Table } from './chains.ts';
-import { rejectBy } from './rules.ts';
+import { type ChainId, jump, NEW_CONNECTION, nameOf, type Ownership, rejectBy } from '../netfilter/chains.ts';
+import { OWN_CHAIN, SHARED_CHAINS, type SharedChain } from './chains.ts';
 
 /** Bit of a packet's mark: its source becomes the node's address when it leaves. */
 const MASQUERADE = '0x4000/0x4000';
 
-/** A rule in a chain of the kernel's own, which leads to one of ours. */
-export interface Jump {
-  readonly table: Table;
-  readonly from: string;
-  readonly to: string;
-  /** What is asked of packets. */
-  readonly match: string;
-}
-
-const isNew = '-m conntrack --ctstate NEW ';
-
 /** First of all in their chains, the last one here before the others. */
-export const JUMPS: readonly Jump[] = [
-  jump('mangle PREROUTING', 'KUBE-PROXY-FIREWALL', 'kubernetes load balancer firewall', isNew),
-  jump('mangle OUTPUT', 'KUBE-PROXY-FIREWALL', 'kubernetes load balancer firewall', isNew),
-  jump('filter INPUT', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', isNew),
-  jump('filter FORWARD', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', isNew),
-  jump('filter FORWARD', 'KUBE-SERVICES', 'kubernetes service portals', isNew),
+const JUMPS = [
+  jump('mangle PREROUTING', 'KUBE-PROXY-FIREWALL', 'kubernetes load balancer firewall', NEW_CONNECTION),
+  jump('mangle OUTPUT', 'KUBE-PROXY-FIREWALL', 'kubernetes load balancer firewall', NEW_CONNECTION),
+  jump('filter INPUT', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', NEW_CONNECTION),
+  jump('filter FORWARD', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', NEW_CONNECTION),
+  jump('filter FORWARD', 'KUBE-SERVICES', 'kubernetes service portals', NEW_CONNECTION),
   jump('filter FORWARD', 'KUBE-FORWARD', 'kubernetes forwarding rules'),
-  jump('filter OUTPUT', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', isNew),
-  jump('filter OUTPUT', 'KUBE-SERVICES', 'kubernetes service portals', isNew),
+  jump('filter OUTPUT', 'KUBE-EXTERNAL-SERVICES', 'kubernetes externally-visible service portals', NEW_CONNECTION),
+  jump('filter OUTPUT', 'KUBE-SERVICES', 'kubernetes service portals', NEW_CONNECTION),
   jump('nat PREROUTING', 'KUBE-SERVICES', 'kubernetes service portals'),
   jump('nat OUTPUT', 'KUBE-SERVICES', 'kubernetes service portals'),
   jump('nat POSTROUTING', 'KUBE-POSTROUTING', 'kubernetes postrouting rules'),
 ];
-
-function jump(from: ChainId, to: string, comment: string, match = ''): Jump {
-  const [table, chain] = from.split(' ') as [Table, string];
-  return { table, from: chain, to, match: `${match}-m comment --comment "${comment}"` };
-}
 
 /** Chains that are the same whatever Services there are. */
 export function fixedChains(family: 4 | 6): ReadonlyMap<ChainId, readonly string[]> {
@@ -72,3 +56,10 @@ export function lastRules({ serviceCidr, nodeIps }: FamilyAddresses): Partial<Re
     'nat KUBE-SERVICES': nodeIps.map((ip) => `${nodePorts} -d ${ip} -j KUBE-NODEPORTS`),
   };
 }
+
+const COMMON: ReadonlySet<string> = new Set([...fixedChains(4).keys(), ...SHARED_CHAINS].map((id) => nameOf(id)));
+
+export const OWNERSHIP: Ownership = {
+  jumps: JUMPS,
+  isOurs: (chain) => COMMON.has(chain) || OWN_CHAIN.test(chain),
+};

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ChainId } from '../netfilter/chains.ts';
 
 /** Chains of one Service port or endpoint, as Kubernetes' own proxy names them. */
 export type ChainKind = 'KUBE-SVC' | 'KUBE-SVL' | 'KUBE-EXT' | 'KUBE-FW' | 'KUBE-SEP';
@@ -20,14 +21,6 @@ function base32(bytes: Buffer): string {
   return Array.from({ length: 16 }, (_, index) => BASE32[Number((bits >> BigInt(5 * (15 - index))) & 31n)]).join('');
 }
 
-export type Table = 'mangle' | 'filter' | 'nat';
-
-/** In the order in which a transaction has them. */
-export const TABLES: readonly Table[] = ['mangle', 'filter', 'nat'];
-
-/** A chain in its table: `nat KUBE-SERVICES`. */
-export type ChainId = `${Table} ${string}`;
-
 /** Chains that rules of all Services share. */
 export const SHARED_CHAINS = [
   'mangle KUBE-PROXY-FIREWALL',
@@ -38,11 +31,3 @@ export const SHARED_CHAINS = [
 ] as const satisfies readonly ChainId[];
 
 export type SharedChain = (typeof SHARED_CHAINS)[number];
-
-export function tableOf(id: ChainId): Table {
-  return id.slice(0, id.indexOf(' ')) as Table;
-}
-
-export function nameOf(id: ChainId): string {
-  return id.slice(id.indexOf(' ') + 1);
-}

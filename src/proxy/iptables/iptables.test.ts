@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { FakeIptables } from '../../host/iptables-fake.ts';
 import { checkFates, contractChanges, packetOf, testContract } from '../contract.fixture.ts';
 import { world } from '../contract.ts';
+import { trace } from '../netfilter/tracer.ts';
 import { iptablesBackend } from './backend.ts';
-import { trace } from './tracer.ts';
 
 const ADDRESSES = { ...world, nodeIps: [world.nodeIp] };
 

@@ -5,9 +5,10 @@ import fc from 'fast-check';
 import { FakeIptables } from '../../host/iptables-fake.ts';
 import type { ServicePort } from '../../servicemap/service-port.ts';
 import type { Plan } from '../mode.ts';
+import { TABLES } from '../netfilter/chains.ts';
 import { elsewherePort, servicePort } from '../ports.fixture.ts';
 import { iptablesBackend } from './backend.ts';
-import { chainName, TABLES } from './chains.ts';
+import { chainName } from './chains.ts';
 
 const ADDRESSES = { clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16', nodeIps: ['10.89.0.11'] };
 

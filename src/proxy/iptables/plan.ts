@@ -1,10 +1,11 @@
 import { staleFlows, udpFlows } from '../flows.ts';
 import type { Frontend } from '../frontends.ts';
 import type { Changes, FamilyAddresses, Plan } from '../mode.ts';
+import type { ChainId } from '../netfilter/chains.ts';
+import { RestoreText } from '../netfilter/restore-text.ts';
 import { Settler } from '../settler.ts';
 import { fixedChains, lastRules } from './base.ts';
-import { type ChainId, SHARED_CHAINS, type SharedChain } from './chains.ts';
-import { RestoreText } from './restore-text.ts';
+import { SHARED_CHAINS, type SharedChain } from './chains.ts';
 import { renderService, type ServiceRules } from './rules.ts';
 
 /** More endpoints than that, and rules of Services' own chains tell no names. */

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../servicemap/service-port.ts';
 import type { Frontend } from '../frontends.ts';
-import { type ChainId, chainName, SHARED_CHAINS, type SharedChain } from './chains.ts';
+import { type ChainId, rejectBy } from '../netfilter/chains.ts';
+import { chainName, SHARED_CHAINS, type SharedChain } from './chains.ts';
 
 /** Rules without their `-A chain`. */
 type Rules = readonly string[];
@@ -212,9 +213,4 @@ function matchOf(frontend: Frontend): string {
 
 function portMatch({ protocol, port }: Frontend): string {
   return `-p ${protocol} -m ${protocol} --dport ${port}`;
-}
-
-/** TCP is refused by a reset: the kernel sends only few ICMP errors a second to one client, and a client would wait. */
-export function rejectBy(protocol: string): string {
-  return protocol === 'tcp' ? 'REJECT --reject-with tcp-reset' : 'REJECT';
 }

@@ -10,6 +10,10 @@ export interface TraceOptions {
   choose: Choose;
   /** Lists of the `recent` match with the clients in them, from packet to packet. */
   recent: Map<string, Set<string>>;
+  /** Elements of a set, each with what it carries. */
+  sets?: (name: string) => ReadonlyMap<string, string> | undefined;
+  /** Where a virtual server sends a packet that has got to this node. */
+  virtual?: (packet: Packet, mark: number) => { readonly ip: string; readonly port: number } | undefined;
 }
 
 interface State {
@@ -31,18 +35,42 @@ type Outcome = Verdict | 'return';
 export function trace(packet: Packet, options: TraceOptions): Fate {
   const { source, destination, port, protocol, ownProcess } = packet;
   const state: State = { options, source, destination, port, protocol, mark: 0, translated: false, masqueraded: false };
-  const first: readonly string[] = ownProcess
-    ? ['mangle OUTPUT', 'nat OUTPUT', 'filter OUTPUT']
-    : ['mangle PREROUTING', 'nat PREROUTING'];
-  const refused = runHooks(state, first);
+  const refused = ownProcess ? leave(state, packet) : arrive(state, packet);
   if (refused) return refused;
   const here = options.localIps.includes(state.destination);
-  const then = here ? ['filter INPUT'] : ownProcess ? ['nat POSTROUTING'] : ['filter FORWARD', 'nat POSTROUTING'];
-  const after = runHooks(state, then);
-  if (after) return after;
   const { translated, destination: to, port: at, masqueraded } = state;
   if (translated) return { to, port: at, masqueraded };
   return here ? 'here' : 'onward';
+}
+
+/** From a process of this node: to itself, or out. */
+function leave(state: State, packet: Packet): 'drop' | 'reject' | undefined {
+  const first = runHooks(state, ['mangle OUTPUT', 'nat OUTPUT']);
+  if (first) return first;
+  sendToServer(state, packet);
+  const here = state.options.localIps.includes(state.destination);
+  return runHooks(state, ['filter OUTPUT', here ? 'filter INPUT' : 'nat POSTROUTING']);
+}
+
+function arrive(state: State, packet: Packet): 'drop' | 'reject' | undefined {
+  const first = runHooks(state, ['mangle PREROUTING', 'nat PREROUTING']);
+  if (first) return first;
+  if (!state.options.localIps.includes(state.destination))
+    return runHooks(state, ['filter FORWARD', 'nat POSTROUTING']);
+  const refused = runHooks(state, ['filter INPUT']);
+  if (refused || !sendToServer(state, packet)) return refused;
+  // What a virtual server sends on comes from this node, as far as the rules can see.
+  return state.options.localIps.includes(state.destination) ? undefined : runHooks(state, ['nat POSTROUTING']);
+}
+
+function sendToServer(state: State, packet: Packet): boolean {
+  const { destination, port, mark, options } = state;
+  const server = options.virtual?.({ ...packet, destination, port }, mark);
+  if (!server) return false;
+  state.destination = server.ip;
+  state.port = server.port;
+  state.translated = true;
+  return true;
 }
 
 function runHooks(state: State, hooks: readonly string[]): 'drop' | 'reject' | undefined {
@@ -99,6 +127,7 @@ const MATCHES: Readonly<Record<string, Match>> = {
     const [value, mask] = words.shift()!.split('/').map(Number);
     return (mark & mask!) === value;
   },
+  '--match-set': (state, words) => findInSet(state, words.shift()!, words.shift()!) !== undefined,
   '--src-type': ({ source, options }, words) => isLocal(source, options, words.shift()!),
   '--dst-type': ({ destination, options }, words) => isLocal(destination, options, words.shift()!),
 };
@@ -107,7 +136,7 @@ function loadExtension(state: State, words: string[]): boolean {
   const name = words.shift()!;
   if (name === 'recent') return recent(state, words);
   if (name === 'statistic') return statistic(state, words);
-  if (!['comment', 'tcp', 'udp', 'sctp', 'conntrack', 'mark', 'addrtype'].includes(name))
+  if (!['comment', 'tcp', 'udp', 'sctp', 'conntrack', 'mark', 'addrtype', 'set'].includes(name))
     throw new Error(`unknown extension: ${name}`);
   return true;
 }
@@ -122,6 +151,24 @@ function recent({ options, source }: State, words: string[]): boolean {
   if (action !== '--rcheck' || !/^--seconds \d+ --reap$/.test(rest))
     throw new Error(`unknown option: ${action} ${rest}`);
   return clients.has(source);
+}
+
+/** What the element that a packet is in carries; `directions` say which of its addresses and ports are looked up. */
+function findInSet({ options, source, destination, port, protocol }: State, name: string, directions: string) {
+  const set = options.sets?.(name);
+  if (!set) throw new Error(`no set ${name}`);
+  const values: Record<string, string[]> = {
+    dst: [destination],
+    'dst,dst': [destination, `${protocol}:${port}`],
+    'dst,dst,src': [destination, `${protocol}:${port}`, source],
+  };
+  const parts = values[directions];
+  if (!parts) throw new Error(`unknown directions: ${directions}`);
+  const matches = (element: string) =>
+    element
+      .split(',')
+      .every((part, index) => part === parts[index] || (part.includes('/') && contains(part, parts[index]!)));
+  return [...set].find(([element]) => matches(element))?.[1];
 }
 
 /** One of the endpoints that are left is as likely as another: 1/n. */
@@ -149,6 +196,12 @@ const TARGETS: Readonly<Record<string, Target>> = {
     if (option !== '--set-xmark') throw new Error(`unknown option: ${option}`);
     const [value, mask] = argument!.split('/').map(Number);
     state.mark = (state.mark & ~mask!) ^ value!;
+    return 'next';
+  },
+  SET: (state, [option, name, directions, what]) => {
+    if (option !== '--map-set' || what !== '--map-mark') throw new Error(`unknown option: ${option} ${what}`);
+    const [, value, mask] = /^skbmark (\S+)\/(\S+)$/.exec(findInSet(state, name!, directions!) ?? '') ?? [];
+    if (value) state.mark = ((state.mark & ~Number(mask)) ^ Number(value)) >>> 0;
     return 'next';
   },
   MASQUERADE: (state, [option]) => {

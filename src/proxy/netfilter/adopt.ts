@@ -1,5 +1,4 @@
-import { fixedChains, JUMPS } from './base.ts';
-import { type ChainId, nameOf, OWN_CHAIN, SHARED_CHAINS, TABLES, type Table } from './chains.ts';
+import { type Ownership, TABLES, type Table } from './chains.ts';
 
 /** What `iptables-save` told of one table: our chains in it, and what leads to them from chains of the kernel's own. */
 interface Held {
@@ -9,7 +8,7 @@ interface Held {
 }
 
 /** Our chains in a listing of all tables (`iptables-save`). Chains of others are passed over. Pure. */
-export function heldChains(listing: string): ReadonlyMap<Table, Held> {
+export function heldChains(listing: string, { isOurs }: Ownership): ReadonlyMap<Table, Held> {
   const held = new Map<Table, Held>();
   let table: Held | undefined;
   for (const line of listing.split('\n')) {
@@ -31,13 +30,13 @@ export function heldChains(listing: string): ReadonlyMap<Table, Held> {
 const SECTION = /^\*(\w+)\n((?:.*\n)*?)COMMIT\n/gm;
 
 /** A complete set of rules, with what it takes to make it the only one: jumps that are missing, chains that are left over. */
-export function adopt(commands: string, listing: string): string {
-  const held = heldChains(listing);
+export function adopt(commands: string, listing: string, ownership: Ownership): string {
+  const held = heldChains(listing, ownership);
   return commands.replaceAll(SECTION, (_, name: Table, body: string) => {
     const { chains, jumps } = held.get(name) ?? { chains: new Set<string>(), jumps: [] };
     const wanted = new Set([...body.matchAll(/^:(\S+)/gm)].map(([, chain]) => chain!));
     const stale = [...chains].filter((chain) => !wanted.has(chain));
-    const missing = JUMPS.filter(
+    const missing = ownership.jumps.filter(
       ({ table, from, to }) =>
         table === name && !jumps.some((line) => line.startsWith(`-A ${from} `) && line.endsWith(` -j ${to}`)),
     );
@@ -52,8 +51,8 @@ export function adopt(commands: string, listing: string): string {
 }
 
 /** Takes away what a listing shows of ours; empty when it shows nothing. */
-export function cleanup(listing: string): string {
-  return [...heldChains(listing)]
+export function cleanup(listing: string, ownership: Ownership): string {
+  return [...heldChains(listing, ownership)]
     .filter(([table, { chains, jumps }]) => TABLES.includes(table) && chains.size + jumps.length > 0)
     .map(([table, { chains, jumps }]) => {
       const lines = [
@@ -64,12 +63,4 @@ export function cleanup(listing: string): string {
       return `*${table}\n${lines.join('\n')}\nCOMMIT\n`;
     })
     .join('');
-}
-
-const COMMON: ReadonlySet<string> = new Set(
-  [...fixedChains(4).keys(), ...SHARED_CHAINS].map((id: ChainId) => nameOf(id)),
-);
-
-function isOurs(chain: string): boolean {
-  return COMMON.has(chain) || OWN_CHAIN.test(chain);
 }
