@@ -1,6 +1,6 @@
 import { type Resource, resourcePath } from '../../api/resource.ts';
-import { typeNameOf } from '../../api/schema.ts';
-import { componentName, type Schema } from './schemas.ts';
+import { componentOf } from './custom.ts';
+import type { Schema } from './schemas.ts';
 
 type Operation = Record<string, unknown>;
 
@@ -67,7 +67,7 @@ export function pathsOf(resource: Resource, version: Version): Record<string, un
 
 function operationOf(resource: Resource, verb: Verb, version: Version): Operation {
   const { group, version: apiVersion, kind } = resource;
-  const ref = `${version === 2 ? '#/definitions/' : '#/components/schemas/'}${componentName(typeNameOf(resource))}`;
+  const ref = `${version === 2 ? '#/definitions/' : '#/components/schemas/'}${componentOf(resource)}`;
   const ok = version === 2 ? { schema: { $ref: ref } } : { content: { 'application/json': { schema: { $ref: ref } } } };
   return {
     'x-kubernetes-action': verb === 'create' ? 'post' : verb === 'update' ? 'put' : verb,
