@@ -1,8 +1,8 @@
-import { apiVersion, type Resource } from '../api/resource.ts';
+import { createHash } from 'node:crypto';
+import { apiVersion } from '../api/resource.ts';
+import type { Discovered } from './discovered.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import { json } from './respond.ts';
-
-const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
 export const SERVER_VERSION = {
   major: '1',
@@ -16,56 +16,29 @@ export const SERVER_VERSION = {
   platform: 'linux/amd64',
 };
 
-/** A subresource that is not derived from the row itself (`pods/exec`). */
-export interface SubresourceInfo {
-  readonly name: string;
-  readonly kind: string;
-  readonly verbs: readonly string[];
-  readonly group?: string;
-  readonly version?: string;
-}
-
-const SUBRESOURCES: Record<string, readonly SubresourceInfo[]> = {
-  pods: [
-    { name: 'attach', kind: 'PodAttachOptions', verbs: ['create', 'get'] },
-    { name: 'binding', kind: 'Binding', verbs: ['create'] },
-    { name: 'ephemeralcontainers', kind: 'Pod', verbs: ['get', 'patch', 'update'] },
-    { name: 'eviction', kind: 'Eviction', verbs: ['create'], group: 'policy', version: 'v1' },
-    { name: 'exec', kind: 'PodExecOptions', verbs: ['create', 'get'] },
-    { name: 'log', kind: 'Pod', verbs: ['get'] },
-    { name: 'portforward', kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
-    { name: 'proxy', kind: 'PodProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
-  ],
-  services: [{ name: 'proxy', kind: 'ServiceProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] }],
-  nodes: [{ name: 'proxy', kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] }],
-  namespaces: [{ name: 'finalize', kind: 'Namespace', verbs: ['update'] }],
-  serviceaccounts: [
-    { name: 'token', kind: 'TokenRequest', verbs: ['create'], group: 'authentication.k8s.io', version: 'v1' },
-  ],
-};
-
-function subresourcesOf(resource: Resource): SubresourceInfo[] {
-  const own: SubresourceInfo[] = [];
-  if (resource.status) own.push({ name: 'status', kind: resource.kind, verbs: ['get', 'patch', 'update'] });
-  if (resource.scale) {
-    own.push({ name: 'scale', kind: 'Scale', verbs: ['get', 'patch', 'update'], group: 'autoscaling', version: 'v1' });
-  }
-  return [...own, ...(resource.group === '' ? (SUBRESOURCES[resource.plural] ?? []) : [])];
-}
-
-/** Answers `/api`, `/apis` and below, aggregated or not; undefined for other paths. */
-export function discover(registry: readonly Resource[], request: ApiRequest): ApiResponse | undefined {
-  const accept = request.headers['accept'] ?? '';
-  const aggregated = /g=apidiscovery\.k8s\.io;v=(v2beta1|v2)|v=(v2beta1|v2);g=apidiscovery\.k8s\.io/.exec(accept);
-  const version = aggregated?.[1] ?? aggregated?.[2];
+/** Answers `/api`, `/apis` and below, aggregated or not; undefined for other paths. `all` as `discovered` orders it. */
+export function discover(all: readonly Discovered[], request: ApiRequest): ApiResponse | undefined {
   const path = request.path.replace(/\/$/, '');
-  if (path === '/api') return version ? aggregate(registry, { core: true, version }) : json(200, coreVersions(request));
-  if (path === '/apis') return version ? aggregate(registry, { core: false, version }) : json(200, groupList(registry));
-  const [, root, group = '', groupVersion] = path.split('/');
-  if (root === 'api' && groupVersion === undefined) return resourceList(registry, group);
-  if (root !== 'apis') return undefined;
-  if (groupVersion === undefined) return groupOf(registry, group);
-  return path.split('/').length === 4 ? resourceList(registry, `${group}/${groupVersion}`) : undefined;
+  const version = aggregatedVersion(request.headers['accept'] ?? '');
+  const [, root, group = '', groupVersion, more] = path.split('/');
+  if ((root !== 'api' && root !== 'apis') || more !== undefined) return undefined;
+  if (group === '' && version) return aggregate(all, { core: root === 'api', version, request });
+  if (root === 'api') {
+    if (group === '') return json(200, coreVersions(request));
+    return groupVersion === undefined ? resourceList(all, group) : undefined;
+  }
+  if (group === '') return json(200, groupList(all));
+  return groupVersion === undefined ? groupOf(all, group) : resourceList(all, `${group}/${groupVersion}`);
+}
+
+/** The version of `apidiscovery.k8s.io` that a client takes first (KEP-3352). */
+function aggregatedVersion(accept: string): string | undefined {
+  for (const part of accept.split(',')) {
+    const parameters = part.split(';').map((text) => text.trim());
+    const version = parameters.find((text) => text === 'v=v2' || text === 'v=v2beta1');
+    if (version && parameters.includes('g=apidiscovery.k8s.io')) return version.slice(2);
+  }
+  return undefined;
 }
 
 function coreVersions(request: ApiRequest): object {
@@ -74,76 +47,89 @@ function coreVersions(request: ApiRequest): object {
   return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs };
 }
 
-function groups(registry: readonly Resource[]): object[] {
-  const names = [...new Set(registry.map(({ group }) => group))].filter((name) => name !== '');
+function groups(all: readonly Discovered[]): { name: string }[] {
+  const names = [...new Set(all.map(({ group }) => group))].filter((name) => name !== '');
   return names.map((name) => {
-    const all = [...new Set(registry.filter(({ group }) => group === name).map(({ version }) => version))];
-    const versions = all.map((version) => ({ groupVersion: `${name}/${version}`, version }));
+    const versions = versionsOf(all, name).map((version) => ({ groupVersion: `${name}/${version}`, version }));
     return { name, versions, preferredVersion: versions[0] };
   });
 }
 
-function groupList(registry: readonly Resource[]): object {
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups(registry) };
+function versionsOf(all: readonly Discovered[], name: string): string[] {
+  return [...new Set(all.filter(({ group }) => group === name).map(({ version }) => version))];
 }
 
-function groupOf(registry: readonly Resource[], name: string): ApiResponse | undefined {
-  const found = groups(registry).find((group) => (group as { name: string }).name === name);
+function groupList(all: readonly Discovered[]): object {
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups(all) };
+}
+
+function groupOf(all: readonly Discovered[], name: string): ApiResponse | undefined {
+  const found = groups(all).find((group) => group.name === name);
   return found && json(200, { kind: 'APIGroup', apiVersion: 'v1', ...found });
 }
 
-function resourceList(registry: readonly Resource[], groupVersion: string): ApiResponse | undefined {
-  const rows = registry.filter((resource) => apiVersion(resource) === groupVersion);
-  if (rows.length === 0) return undefined;
-  const resources = rows.flatMap((resource) => [
-    {
-      name: resource.plural,
-      singularName: resource.singular,
-      namespaced: resource.namespaced,
-      kind: resource.kind,
-      verbs: VERBS,
-      shortNames: resource.shortNames.length > 0 ? resource.shortNames : undefined,
-      categories: resource.categories.length > 0 ? resource.categories : undefined,
-    },
-    ...subresourcesOf(resource).map(({ name, ...rest }) => ({
-      name: `${resource.plural}/${name}`,
-      singularName: '',
-      namespaced: resource.namespaced,
-      ...rest,
-    })),
-  ]);
+function resourceList(all: readonly Discovered[], groupVersion: string): ApiResponse | undefined {
+  const kinds = all.filter((resource) => apiVersion(resource) === groupVersion);
+  if (kinds.length === 0) return undefined;
+  const resources = kinds.flatMap(
+    ({ plural, singular, namespaced, kind, verbs, shortNames, categories, subresources }) => [
+      {
+        name: plural,
+        singularName: singular,
+        namespaced,
+        kind,
+        verbs,
+        shortNames: shortNames.length > 0 ? shortNames : undefined,
+        categories: categories.length > 0 ? categories : undefined,
+      },
+      ...subresources.map(({ name, ...rest }) => ({
+        name: `${plural}/${name}`,
+        singularName: '',
+        namespaced,
+        ...rest,
+      })),
+    ],
+  );
   return json(200, { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources });
 }
 
-/** `apidiscovery.k8s.io` APIGroupDiscoveryList (KEP-3352). */
-function aggregate(registry: readonly Resource[], options: { core: boolean; version: string }): ApiResponse {
-  const names = [...new Set(registry.map(({ group }) => group))].filter((name) => (name === '') === options.core);
-  const items = names.map((name) => {
-    const rows = registry.filter(({ group }) => group === name);
-    const versions = [...new Set(rows.map(({ version }) => version))].map((version) => ({
-      version,
-      freshness: 'Current',
-      resources: rows.filter((resource) => resource.version === version).map(aggregatedResource),
-    }));
-    return { metadata: { name: name || null, creationTimestamp: null }, versions };
-  });
-  const apiVersion = `apidiscovery.k8s.io/${options.version}`;
-  const body = { kind: 'APIGroupDiscoveryList', apiVersion, metadata: {}, items };
-  const type = `application/json;g=apidiscovery.k8s.io;v=${options.version};as=APIGroupDiscoveryList`;
-  return { status: 200, headers: { 'content-type': type }, body: JSON.stringify(body) };
+interface Aggregation {
+  readonly core: boolean;
+  readonly version: string;
+  readonly request: ApiRequest;
 }
 
-function aggregatedResource(resource: Resource): object {
-  const { group, version, kind } = resource;
+/** `apidiscovery.k8s.io` APIGroupDiscoveryList; a client that has it already is told so. */
+function aggregate(all: readonly Discovered[], { core, version, request }: Aggregation): ApiResponse {
+  const names = [...new Set(all.map(({ group }) => group))].filter((name) => (name === '') === core);
+  const items = names.map((name) => ({
+    metadata: { name: name || null, creationTimestamp: null },
+    versions: versionsOf(all, name).map((of) => ({
+      version: of,
+      freshness: 'Current',
+      resources: all.filter((kind) => kind.group === name && kind.version === of).map(aggregatedResource),
+    })),
+  }));
+  const apiVersion = `apidiscovery.k8s.io/${version}`;
+  const body = JSON.stringify({ kind: 'APIGroupDiscoveryList', apiVersion, metadata: {}, items });
+  const etag = `"${createHash('sha256').update(body).digest('hex').toUpperCase()}"`;
+  const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+  const headers = { 'content-type': type, etag, vary: 'Accept', 'cache-control': 'public' };
+  if (request.headers['if-none-match'] === etag) return { status: 304, headers, body: '' };
+  return { status: 200, headers, body };
+}
+
+function aggregatedResource(resource: Discovered): object {
+  const { group, version, kind, plural, singular, namespaced, verbs, shortNames, categories, subresources } = resource;
   return {
-    resource: resource.plural,
+    resource: plural,
     responseKind: { group, version, kind },
-    scope: resource.namespaced ? 'Namespaced' : 'Cluster',
-    singularResource: resource.singular,
-    verbs: VERBS,
-    shortNames: resource.shortNames,
-    categories: resource.categories,
-    subresources: subresourcesOf(resource).map((sub) => ({
+    scope: namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: singular,
+    verbs,
+    shortNames,
+    categories,
+    subresources: subresources.map((sub) => ({
       subresource: sub.name,
       responseKind: { group: sub.group ?? group, version: sub.version ?? version, kind: sub.kind },
       verbs: sub.verbs,

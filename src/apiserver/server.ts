@@ -1,9 +1,9 @@
 import { ApiError, notFound } from '../api/errors.ts';
-import type { Resource } from '../api/resource.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Admission } from './admission.ts';
 import type { VerbContext } from './context.ts';
 import { Definitions } from './crd/definitions.ts';
+import { discovered, type Serves } from './discovered.ts';
 import { discover, SERVER_VERSION } from './discovery.ts';
 import { ResourceHandler } from './handler.ts';
 import type { ApiServerOptions, Attributes } from './options.ts';
@@ -11,6 +11,7 @@ import { isWatch } from './query.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
 import { errorResponse, indented, json, text } from './respond.ts';
 import { Router, type Target } from './route.ts';
+import { SUBRESOURCE_VERBS } from './subresources.ts';
 
 export interface ApiServer {
   /** Never rejects: errors are answers. */
@@ -40,7 +41,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const response = await path(request);
       if (response) return response;
     }
-    return serverPath(request) ?? discoveryPath(options.catalog.rows, request);
+    return serverPath(request) ?? discoveryPath(options, request);
   };
   return {
     async handle(request) {
@@ -96,8 +97,12 @@ function verbOf(target: Target, { method, query }: Pick<ApiRequest, 'method' | '
   return isWatch(query) ? 'watch' : 'list';
 }
 
-function discoveryPath(registry: readonly Resource[], request: ApiRequest): ApiResponse {
-  const found = request.method === 'GET' ? discover(registry, request) : undefined;
+function discoveryPath({ catalog, subresources = [] }: ApiServerOptions, request: ApiRequest): ApiResponse {
+  const serves: Serves = (group, plural, name) =>
+    (group === '' && SUBRESOURCE_VERBS[`${plural}/${name}`] !== undefined) ||
+    (plural === 'certificatesigningrequests' && name === 'approval') ||
+    subresources.some((other) => other.group === group && other.plural === plural && other.subresource === name);
+  const found = request.method === 'GET' ? discover(discovered(catalog.rows, serves), request) : undefined;
   if (found) return found;
   throw new ApiError('NotFound', 'the server could not find the requested resource');
 }

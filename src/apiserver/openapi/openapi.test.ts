@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import type { CustomResourceDefinition } from '../../api/crd/definition.ts';
+import { rowsOf } from '../../api/crd/rows.ts';
 import { registry } from '../../api/registry.ts';
 import { Catalog } from '../catalog.ts';
+import { cronTabs } from '../crd/crontab.fixture.ts';
 import type { ApiRequest } from '../request.ts';
 import { parseDeclaration } from './descriptions.ts';
 import { createOpenApi } from './openapi.ts';
@@ -85,4 +88,39 @@ test('createOpenApi() serves version 2 with definitions', async () => {
 test('parseDeclaration() reads comments of an interface and its fields', () => {
   const text = `/**\n * A thing.\n */\nexport interface IThing {\n    /**\n     * Its name.\n     *\n     * Never empty.\n     */\n    "name"?: string;\n}\nexport declare class Thing {}`;
   assert.deepEqual(parseDeclaration(text), { text: 'A thing.', fields: { name: 'Its name.\n\nNever empty.' } });
+});
+
+test('createOpenApi() follows definitions', async () => {
+  const catalog = new Catalog(registry);
+  const open = createOpenApi({ catalog, readPackageFile });
+  // biome-ignore lint/suspicious/noExplicitAny: documents are looked into
+  const read = async (path: string): Promise<any> => {
+    const request = { method: 'GET', path, headers: {}, query: new URLSearchParams() } as unknown as ApiRequest;
+    const response = await open(request);
+    return response && JSON.parse(response.body as string);
+  };
+  const at = 'apis/stable.example.com/v1';
+  assert.equal(await read(`/openapi/v3/${at}`), undefined);
+  const status = { conditions: [{ type: 'Established', status: 'True' as const }] };
+  const definition = { ...cronTabs, status } as unknown as CustomResourceDefinition;
+  catalog.setAdded(rowsOf(definition));
+  const hash = (await read('/openapi/v3')).paths[at].serverRelativeURL;
+  const document = await read(`/openapi/v3/${at}`);
+  const schema = document.components.schemas['com.example.stable.v1.CronTab'];
+  assert.deepEqual(schema['x-kubernetes-group-version-kind'], [
+    { group: 'stable.example.com', version: 'v1', kind: 'CronTab' },
+  ]);
+  assert.equal(schema.properties.spec.properties.image.description, 'The image to run.');
+  assert.ok(document.paths['/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}'].patch);
+  const missing = refsOf(document).filter((ref) => !document.components.schemas[ref.replace(/.*\//, '')]);
+  assert.deepEqual(missing, []);
+  const v2 = (await read('/openapi/v2')).definitions['com.example.stable.v1.CronTab'];
+  assert.deepEqual(v2.properties.spec.properties.free, { 'x-kubernetes-preserve-unknown-fields': true });
+  assert.equal(v2.properties.spec.properties.replicas.default, undefined);
+  const other = structuredClone(definition);
+  other.spec.versions.splice(1);
+  (other.spec.versions[0] as { schema: object }).schema = { openAPIV3Schema: { type: 'object' } };
+  catalog.setAdded(rowsOf(other));
+  assert.notEqual((await read('/openapi/v3')).paths[at].serverRelativeURL, hash);
+  assert.equal(await read('/openapi/v3/apis/stable.example.com/v1beta1'), undefined);
 });
