@@ -10,19 +10,22 @@ import {
 } from '@bufbuild/cel';
 import { type Cidr, cidrContains, parseCidr, parseIp } from '../../lib/ip.ts';
 import { parseQuantity } from '../quantity.ts';
+import { formatFunctions, optionalFunctions } from './format-functions.ts';
 
 const { BOOL, DYN, INT, STRING } = CelScalar;
 const LIST = listType(DYN);
 /** Values of types that CEL itself has not (addresses, quantities, URLs) are maps with a field that says what they are. */
 const OPAQUE = mapType(STRING, DYN);
 
-/** The functions that Kubernetes adds to CEL: lists, sets, IP, CIDR, quantity and URL. */
+/** The functions that Kubernetes adds to CEL: lists, sets, IP, CIDR, quantity, URL, formats and optional values. */
 export const kubernetesFunctions: CelFunc[] = [
   ...listFunctions(),
   ...setFunctions(),
   ...addressFunctions(),
   ...quantityFunctions(),
   ...urlFunctions(),
+  ...optionalFunctions(),
+  ...formatFunctions(),
 ];
 
 type Numeric = bigint | number;

@@ -30,6 +30,9 @@ const rows: [string, unknown][] = [
   ['cidr("10.0.0.0/8").containsIP("10.1.2.3") && cidr("10.0.0.0/8").prefixLength() == 8', true],
   ['quantity("1Gi").isGreaterThan(quantity("500Mi")) && !isQuantity("many")', true],
   ['url("https://example.com:8080/a").getPort()', '8080'],
+  ['format.dns1123Label().validate("a-b").hasValue()', false],
+  ['format.qualifiedName().validate("a b").value().size()', 1],
+  ['format.named("labelValue").hasValue() && optional.none().orValue(3) == 3', true],
   ['duration("90m") > duration("1h")', true],
   ['self.ports.filter(p, p.port == 80).size()', 1],
 ];

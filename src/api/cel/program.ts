@@ -29,7 +29,7 @@ export function compileCel(expression: string, variables: readonly string[]): Ce
   const used = { idents: new Set<string>(), declared: new Set<string>(), calls: new Set<string>() };
   collect(parsed.expr, used);
   const free = new Set([...used.idents].filter((name) => !used.declared.has(name)));
-  const unknown = [...free].find((name) => !variables.includes(name) && !TYPE_NAMES.has(name) && name !== 'sets');
+  const unknown = [...free].find((name) => !variables.includes(name) && !TYPE_NAMES.has(name) && !NAMESPACES.has(name));
   if (unknown !== undefined) throw undeclared(unknown);
   const unbound = [...used.calls].find((name) => !environment.funcs.find(name) && !OPERATORS.test(name));
   if (unbound !== undefined) throw undeclared(unbound);
@@ -51,7 +51,9 @@ const TYPE_NAMES = new Set(
   'bool bytes double duration int list map null_type string timestamp type uint dyn'.split(' '),
 );
 /** Operators that are planned without a function. */
-const OPERATORS = /[@_?]|^sets\./;
+const OPERATORS = /[@_?]/;
+/** Functions with a dot in their names are parsed as methods of these. */
+const NAMESPACES = new Set(['sets', 'format', 'optional']);
 
 function parseExpression(expression: string) {
   try {
@@ -88,17 +90,18 @@ function collect(tree: unknown, used: Used): void {
   if (typeof tree !== 'object' || tree === null) return;
   const { case: kind, value } = tree as Node;
   if (kind === 'identExpr') used.idents.add(value!.name!.replace(/^\./, ''));
-  if (kind === 'callExpr' && !isSets(value!)) used.calls.add(value!.function!);
+  if (kind === 'callExpr') used.calls.add(`${namespaceOf(value!)}${value!.function!}`);
   if (kind === 'comprehensionExpr') {
     for (const name of [value!.iterVar, value!.iterVar2, value!.accuVar]) if (name) used.declared.add(name);
   }
   for (const inner of Object.values(tree)) collect(inner, used);
 }
 
-/** `sets.contains(a, b)`: a function with a dot in its name is parsed as a method. */
-function isSets({ target }: NonNullable<Node['value']>): boolean {
+/** `sets.` of `sets.contains(a, b)`. */
+function namespaceOf({ target }: NonNullable<Node['value']>): string {
   const { exprKind } = (target ?? {}) as { exprKind?: Node };
-  return exprKind?.case === 'identExpr' && exprKind.value?.name === 'sets';
+  const name = exprKind?.case === 'identExpr' ? exprKind.value!.name! : '';
+  return NAMESPACES.has(name) ? `${name}.` : '';
 }
 
 /** A JSON value as expressions see it: whole numbers are integers. */

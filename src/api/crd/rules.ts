@@ -1,3 +1,4 @@
+import { optionalValue } from '../cel/format-functions.ts';
 import { type CelProgram, CelSyntaxError, compileCel } from '../cel/program.ts';
 import type { FieldError, FieldErrorType } from '../field-error.ts';
 import { isObject } from '../patch/merge.ts';
@@ -64,11 +65,13 @@ function correlated(old: unknown, schema: JsonSchema): ReadonlyMap<string, unkno
 function ownRules(value: unknown, schema: JsonSchema, at: Place): FieldError[] {
   const rules = schema['x-kubernetes-validations'];
   if (!rules?.length) return [];
-  const variables: Record<string, ReturnType<typeof celValue>> = { self: celValue(value, schema) };
-  if (at.old !== undefined) variables['oldSelf'] = celValue(at.old, schema);
+  const self = celValue(value, schema);
+  const old = at.old === undefined ? undefined : celValue(at.old, schema);
   return compiledRules(schema, rules).flatMap(({ rule, program, message }) => {
-    // A rule on a transition says nothing of what has no past.
-    if (program.variables.has('oldSelf') && at.old === undefined) return [];
+    // A rule on a transition says nothing of what has no past, unless it asks.
+    if (program.variables.has('oldSelf') && old === undefined && !rule.optionalOldSelf) return [];
+    const oldSelf = rule.optionalOldSelf ? optionalValue(old) : old;
+    const variables = { self, ...(oldSelf === undefined ? {} : { oldSelf }) };
     const outcome = program.run(variables);
     if ('value' in outcome && outcome.value === true) return [];
     const told = message?.run(variables);
