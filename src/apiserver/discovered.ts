@@ -19,7 +19,7 @@ export interface DiscoveredSubresource {
   readonly version?: string;
 }
 
-/** Tells whether a subresource that no row speaks of is served. */
+/** Tells whether a subresource is served by something else than the verbs. */
 export type Serves = (group: string, plural: string, subresource: string) => boolean;
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
@@ -50,6 +50,15 @@ const SUBRESOURCES: Readonly<Record<string, readonly DiscoveredSubresource[]>> =
     { name: 'approval', kind: 'CertificateSigningRequest', verbs: CHANGE },
   ],
 };
+
+/** Those that the verbs serve themselves. */
+const OF_VERBS = new Set([
+  'certificatesigningrequests/approval',
+  'namespaces/finalize',
+  'pods/binding',
+  'pods/ephemeralcontainers',
+  'pods/eviction',
+]);
 
 /** Kinds that are asked and never kept. */
 const REVIEWS: readonly Discovered[] = [
@@ -115,7 +124,9 @@ function fromRow(row: Resource, serves: Serves): Discovered {
 
 function subresourcesOf({ group, plural, kind, ...row }: Resource, serves: Serves): DiscoveredSubresource[] {
   const named = SUBRESOURCES[group === '' ? plural : `${plural}.${group}`] ?? [];
-  const all: DiscoveredSubresource[] = named.filter(({ name }) => serves(group, plural, name));
+  const all: DiscoveredSubresource[] = named.filter(
+    ({ name }) => OF_VERBS.has(`${plural}/${name}`) || serves(group, plural, name),
+  );
   if (row.status) all.push({ name: 'status', kind, verbs: CHANGE });
   if (row.scale) all.push({ name: 'scale', kind: 'Scale', verbs: CHANGE, group: 'autoscaling', version: 'v1' });
   return all.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -11,7 +11,6 @@ import { isWatch } from './query.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
 import { errorResponse, indented, json, text } from './respond.ts';
 import { Router, type Target } from './route.ts';
-import { SUBRESOURCE_VERBS } from './subresources.ts';
 
 export interface ApiServer {
   /** Never rejects: errors are answers. */
@@ -99,8 +98,6 @@ function verbOf(target: Target, { method, query }: Pick<ApiRequest, 'method' | '
 
 function discoveryPath({ catalog, subresources = [] }: ApiServerOptions, request: ApiRequest): ApiResponse {
   const serves: Serves = (group, plural, name) =>
-    (group === '' && SUBRESOURCE_VERBS[`${plural}/${name}`] !== undefined) ||
-    (plural === 'certificatesigningrequests' && name === 'approval') ||
     subresources.some((other) => other.group === group && other.plural === plural && other.subresource === name);
   const found = request.method === 'GET' ? discover(discovered(catalog.rows, serves), request) : undefined;
   if (found) return found;
