@@ -31,7 +31,6 @@ export function startNodeIngress(
   const shared: readonly unknown[] = [services, endpointSlices, nodes];
   const all: Informers = {
     of: (resource, filter) => (shared.includes(resource) && !filter ? informers : own).of(resource, filter),
-    forget: (resource) => own.forget(resource),
     whenSynced: () => own.whenSynced(),
   };
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
