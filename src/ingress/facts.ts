@@ -5,9 +5,9 @@ import { ingressClasses } from '../api/kinds/ingressclass.ts';
 import { secrets } from '../api/kinds/secret.ts';
 import { services } from '../api/kinds/service.ts';
 import type { Resource } from '../api/resource.ts';
-import type { EndpointSlice, Ingress, IngressClass, KubeObject } from '../api/types.ts';
+import type { EndpointSlice, IngressClass, KubeObject } from '../api/types.ts';
 import { type Change, type Informer, type InformerFilter, type Informers, objectKey } from '../client/informer.ts';
-import { ownClassOf } from './classes.ts';
+import type { OwnClassOf } from './classes.ts';
 import type { ClassDefaults } from './compile.ts';
 import type { Names } from './names.ts';
 import type { Facts } from './table.ts';
@@ -15,6 +15,7 @@ import type { Facts } from './table.ts';
 export interface FactsOptions {
   readonly informers: Informers;
   readonly names: Names;
+  readonly ownClassOf: OwnClassOf;
   /** Called whenever a fact may have changed. */
   readonly onChange: () => void;
 }
@@ -27,7 +28,7 @@ export interface LiveFacts {
 }
 
 /** Follows everything that routing depends on. */
-export function followFacts({ informers, names, onChange }: FactsOptions): LiveFacts {
+export function followFacts({ informers, names, ownClassOf, onChange }: FactsOptions): LiveFacts {
   const slices = new SliceIndex();
   const followed = new Map<string, Informer<KubeObject>>();
   const endings: (() => void)[] = [];
@@ -56,7 +57,7 @@ export function followFacts({ informers, names, onChange }: FactsOptions): LiveF
   };
   const facts = (): Facts => ({
     ingresses: caches.ingresses.list(),
-    findClass: (name) => caches.classes.get(name),
+    ownClassOf,
     classDefaults: (ingressClass) => {
       const where = configMapOf(ingressClass);
       return where && (parametersOf(ingressClass)?.get(where.name, where.namespace)?.data as ClassDefaults | undefined);
@@ -69,7 +70,10 @@ export function followFacts({ informers, names, onChange }: FactsOptions): LiveF
   return {
     async current() {
       await Promise.all([caches.ingresses.whenSynced(), caches.classes.whenSynced()]);
-      const own = ownIngresses(caches);
+      const own = caches.ingresses.list().flatMap((ingress) => {
+        const ingressClass = ownClassOf(ingress);
+        return ingressClass ? [{ ingress, ingressClass }] : [];
+      });
       if (own.length > 0) {
         follow(services);
         follow(endpointSlices, undefined, (change) => slices.apply(change));
@@ -83,14 +87,6 @@ export function followFacts({ informers, names, onChange }: FactsOptions): LiveF
       for (const end of endings) end();
     },
   };
-}
-
-/** Ingresses of a class that is served here, each with its class. */
-function ownIngresses(caches: { ingresses: Informer<Ingress>; classes: Informer<IngressClass> }) {
-  return caches.ingresses.list().flatMap((ingress) => {
-    const ingressClass = ownClassOf(ingress, (name) => caches.classes.get(name));
-    return ingressClass ? [{ ingress, ingressClass }] : [];
-  });
 }
 
 /** A class's parameters are a ConfigMap of a namespace, whose entries are options without their prefix. */

@@ -1,7 +1,7 @@
 import type { EndpointSlice, Ingress, IngressClass, Secret, Service } from '../api/types.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createAuthority, issueCertificate } from '../pki/authority.ts';
-import { CONTROLLER } from './classes.ts';
+import { CONTROLLER, ownClasses } from './classes.ts';
 import type { Facts } from './table.ts';
 
 type Path = NonNullable<NonNullable<NonNullable<Ingress['spec']>['rules']>[number]['http']>['paths'][number];
@@ -127,7 +127,7 @@ export function factsOf(world: World): Facts {
       all.find(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
   return {
     ingresses: world.ingresses,
-    findClass: (name) => classes.find(({ metadata }) => metadata.name === name),
+    ownClassOf: ownClasses((name) => classes.find(({ metadata }) => metadata.name === name)),
     classDefaults: () => world.classDefaults,
     findService: named(services),
     slicesOf: (_namespace, name) => slices.filter(({ metadata }) => metadata.name.startsWith(`${name}-`)),

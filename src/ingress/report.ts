@@ -1,9 +1,7 @@
 import { ingresses } from '../api/kinds/ingress.ts';
-import { ingressClasses } from '../api/kinds/ingressclass.ts';
-import type { Ingress } from '../api/types.ts';
 import type { EventRecorder } from '../client/events.ts';
 import { type Informers, objectKey, splitKey } from '../client/informer.ts';
-import { ownClassOf } from './classes.ts';
+import type { OwnClassOf } from './classes.ts';
 import type { Publisher } from './status.ts';
 import type { Problem } from './types.ts';
 
@@ -11,6 +9,7 @@ export interface ReportOptions {
   readonly informers: Informers;
   readonly recorder: EventRecorder;
   readonly publisher: Publisher;
+  readonly ownClassOf: OwnClassOf;
 }
 
 /** Tells owners what became of their Ingresses. */
@@ -20,16 +19,14 @@ export interface Reporter {
 }
 
 /** Events: `Sync` for each new or changed Ingress, a warning for each problem. */
-export function reportProblems({ informers, recorder, publisher }: ReportOptions): Reporter {
+export function reportProblems({ informers, recorder, publisher, ownClassOf }: ReportOptions): Reporter {
   const cache = informers.of(ingresses);
   const told = new Map<string, Set<string>>();
-  const isOwn = (ingress: Ingress) =>
-    ownClassOf(ingress, (name) => informers.of(ingressClasses).get(name)) !== undefined;
   cache.subscribe((change) => {
     if (change.type === 'deleted') return void told.delete(objectKey(change.object));
     const { object } = change;
     const changed = change.type === 'added' || change.old.metadata.generation !== object.metadata.generation;
-    if (!cache.synced || !changed || !isOwn(object) || !publisher.addresses()) return;
+    if (!cache.synced || !changed || !ownClassOf(object) || !publisher.addresses()) return;
     recorder.record(object, { type: 'Normal', reason: 'Sync', message: 'Scheduled for sync' });
   });
   return {

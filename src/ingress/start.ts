@@ -1,3 +1,4 @@
+import { ingressClasses } from '../api/kinds/ingressclass.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events.ts';
 import type { Informers } from '../client/informer.ts';
@@ -5,6 +6,7 @@ import { createBackoff } from '../lib/backoff.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { createAlarm } from './alarm.ts';
+import { ownClasses } from './classes.ts';
 import { makeDefaultCertificate } from './default-certificate.ts';
 import { followFacts } from './facts.ts';
 import { Haproxy, type HaproxyOptions } from './haproxy/haproxy.ts';
@@ -17,6 +19,11 @@ export interface IngressOptions {
   readonly client: Client;
   readonly informers: Informers;
   readonly recorder: EventRecorder;
+  /**
+   * `spec.controller` of the classes that are served.
+   * @default 'sampan.dev/ingress'
+   */
+  readonly controllerName?: string;
   /** Who tells the world about Ingresses: their addresses and what is wrong with them. */
   readonly publisher: Publisher;
   readonly haproxy: Omit<HaproxyOptions, 'clock' | 'log' | 'defaultCertificate'>;
@@ -42,15 +49,17 @@ export function startIngress(options: IngressOptions): IngressController {
   const { informers, clock, log, signal } = options;
   const alarm = createAlarm();
   const names = new Names({ resolve: options.resolve, onChange: alarm.ring, clock, signal });
-  const facts = followFacts({ informers, names, onChange: alarm.ring });
+  const classes = informers.of(ingressClasses);
+  const ownClassOf = ownClasses((name) => classes.get(name), options.controllerName);
+  const facts = followFacts({ informers, names, ownClassOf, onChange: alarm.ring });
   const haproxy = new Haproxy({
     ...options.haproxy,
     defaultCertificate: () => makeDefaultCertificate(clock),
     clock,
     log,
   });
-  const status = startStatus(options);
-  const reporter = reportProblems(options);
+  const status = startStatus({ ...options, ownClassOf });
+  const reporter = reportProblems({ ...options, ownClassOf });
   const tabulate = createTabulator();
   const state = { serving: false };
   const round = async () => {

@@ -1,6 +1,5 @@
 import { isConflict, isNotFound } from '../api/errors.ts';
 import { ingresses } from '../api/kinds/ingress.ts';
-import { ingressClasses } from '../api/kinds/ingressclass.ts';
 import { nodes } from '../api/kinds/node.ts';
 import type { Node } from '../api/types.ts';
 import type { Client } from '../client/client.ts';
@@ -9,7 +8,7 @@ import { startController } from '../client/reconcile.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseIp } from '../lib/ip.ts';
 import type { Logger } from '../lib/log.ts';
-import { ownClassOf } from './classes.ts';
+import type { OwnClassOf } from './classes.ts';
 
 /** Of several instances one speaks. */
 export interface Publisher {
@@ -57,6 +56,7 @@ export interface StatusOptions {
   readonly client: Client;
   readonly informers: Informers;
   readonly publisher: Publisher;
+  readonly ownClassOf: OwnClassOf;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
@@ -91,12 +91,12 @@ export function startStatus(options: StatusOptions): { served(): void } {
   };
 }
 
-async function writeStatus(key: string, { client, informers, publisher }: StatusOptions): Promise<void> {
+async function writeStatus(key: string, { client, informers, publisher, ownClassOf }: StatusOptions): Promise<void> {
   const { name, namespace } = splitKey(key);
   const ingress = informers.of(ingresses).get(name, namespace);
   const addresses = publisher.addresses();
   if (!ingress || !addresses || ingress.metadata.deletionTimestamp) return;
-  if (!ownClassOf(ingress, (className) => informers.of(ingressClasses).get(className))) return;
+  if (!ownClassOf(ingress)) return;
   const wanted = addresses.map((address) => (parseIp(address) ? { ip: address } : { hostname: address }));
   const current = (ingress.status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip ?? hostname);
   if (current.join() === addresses.join()) return;

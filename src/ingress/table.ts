@@ -1,6 +1,6 @@
 import type { EndpointSlice, Ingress, IngressClass, Secret, Service } from '../api/types.ts';
 import { type KeyPair, readKeyPair } from './certificate.ts';
-import { ownClassOf } from './classes.ts';
+import type { OwnClassOf } from './classes.ts';
 import { type Claims, type ClassDefaults, createCompiler, type RouteClaim } from './compile.ts';
 import { endpointsOf, findPort, mayBeReached, protocolOf } from './endpoints.ts';
 import type {
@@ -17,7 +17,7 @@ import type {
 /** Where the table's facts come from; names are looked up as they are needed. */
 export interface Facts {
   readonly ingresses: readonly Ingress[];
-  findClass(name: string): IngressClass | undefined;
+  readonly ownClassOf: OwnClassOf;
   /** Options that hold for a class, from its parameters. */
   classDefaults(ingressClass: IngressClass): ClassDefaults | undefined;
   findService(namespace: string, name: string): Service | undefined;
@@ -40,7 +40,7 @@ export function createTabulator(): Tabulate {
 /** Oldest first: who was there first keeps a host and path. */
 function ownClaims(facts: Facts, compile: ReturnType<typeof createCompiler>): Claims[] {
   const own = facts.ingresses.flatMap((ingress) => {
-    const ingressClass = ingress.metadata.deletionTimestamp ? undefined : ownClassOf(ingress, facts.findClass);
+    const ingressClass = ingress.metadata.deletionTimestamp ? undefined : facts.ownClassOf(ingress);
     return ingressClass ? [{ ingress, claims: compile(ingress, ingressClass, facts.classDefaults(ingressClass)) }] : [];
   });
   const age = ({ ingress, claims }: (typeof own)[number]) =>

@@ -1,3 +1,4 @@
+import { CONTROLLER } from '../ingress/classes.ts';
 import type { CommandSpec, FlagSpec } from './command.ts';
 
 const name: FlagSpec = { type: 'string', value: 'CLUSTER', default: 'dev', about: 'Name of the cluster' };
@@ -138,6 +139,30 @@ export const commands: readonly CommandSpec[] = [
     summary: 'Run the nodes without containers in the foreground',
     flags: { config: { type: 'string', value: 'FILE', about: 'Configuration (JSON)' } },
     load: () => import('./commands/fake-nodes.ts'),
+  },
+  {
+    name: 'ingress',
+    summary: 'Serve the Ingresses of any Kubernetes cluster in the foreground, through HAProxy',
+    flags: {
+      kubeconfig: { type: 'string', value: 'FILE', about: 'Whose current context names the API server and the user' },
+      listen: { type: 'string', value: 'ADDRESS', default: '0.0.0.0', about: 'Address to listen at' },
+      'http-port': { type: 'string', value: 'PORT', default: '80', about: 'Port for HTTP' },
+      'https-port': { type: 'string', value: 'PORT', default: '443', about: 'Port for HTTPS' },
+      publish: { type: 'string', value: 'ADDRESSES', about: 'Comma-separated: what Ingresses show as their addresses' },
+      controller: {
+        type: 'string',
+        value: 'NAME',
+        default: CONTROLLER,
+        about: 'spec.controller of the classes to serve',
+      },
+      directory: { type: 'string', value: 'DIR', default: '/run/sampan-ingress', about: "HAProxy's files" },
+      dns: {
+        type: 'string',
+        value: 'ADDRESS',
+        about: 'DNS server for ExternalName Services (default: as the system has it)',
+      },
+    },
+    load: () => import('./commands/ingress.ts'),
   },
   { name: 'version', summary: 'Show versions', load: () => import('./commands/version.ts') },
 ];
