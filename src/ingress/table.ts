@@ -99,21 +99,25 @@ class Table {
     const secure = toHttps ? { toHttps } : {};
     if (claim.goTo !== undefined) return { redirect: { status: 302, location: claim.goTo }, ...secure };
     if (options.redirect) return { redirect: options.redirect, ...secure };
-    const backend = claim.service && this.#backend(claim.service, owner);
-    return {
-      ...(backend !== undefined && { backend }),
-      ...secure,
+    const shape = {
       ...(claim.rewrite && { rewrite: claim.rewrite }),
       ...(options.readTimeoutMs && { readTimeoutMs: options.readTimeoutMs }),
       ...(options.bodyBytesMax && { bodyBytesMax: options.bodyBytesMax }),
     };
+    const shaped = Object.keys(shape).length > 0 ? { shaped: true as const } : {};
+    const backend = claim.service && this.#backend(claim.service, owner, { ...options.profile, ...shaped });
+    return { ...(backend !== undefined && { backend }), ...secure, ...shape };
   }
 
-  #backend({ name, port }: NonNullable<RouteClaim['service']>, owner: Claims): string | undefined {
+  #backend(
+    { name, port }: NonNullable<RouteClaim['service']>,
+    owner: Claims,
+    wanted: BackendProfile,
+  ): string | undefined {
     const { namespace, options } = owner;
     const service = this.#facts.findService(namespace, name);
     if (!service) return void this.#problem(owner, 'InvalidBackend', `Service ${namespace}/${name} is not there`);
-    const profile = profileFor(service, options.profile);
+    const profile = profileFor(service, wanted);
     const text = JSON.stringify(profile);
     const id = `${namespace}/${name}:${port.name ?? port.number} ${options.protocol ?? ''} ${text === PLAIN ? '' : text}`;
     if (this.#backends.has(id)) return id;

@@ -37,6 +37,8 @@ export interface BackendProfile {
   readonly allow?: readonly string[];
   /** Host header that endpoints see instead of the client's. */
   readonly host?: string;
+  /** Some of its routes rewrite paths, or have limits of their own. */
+  readonly shaped?: true;
 }
 
 /** The endpoints of one port of a Service, as some Ingresses want them reached. */

@@ -34,9 +34,12 @@ export interface Running {
   readonly busy: ReadonlySet<string>;
 }
 
-const PLAIN: BackendProfile = { balance: 'roundrobin' };
-const PLAIN_KEY = JSON.stringify(PLAIN);
-const SLOTS_MIN = { plain: 64, other: 8 };
+/** Pools that are there before anybody needs them, so that the first who does needs no reload. */
+const READY: readonly { profile: BackendProfile; prefix: string; size: number }[] = [
+  { profile: { balance: 'roundrobin' }, prefix: 's', size: 64 },
+  { profile: { balance: 'roundrobin', shaped: true }, prefix: 'o', size: 16 },
+];
+const SIZE_MIN = 8;
 
 /** Pure. Undefined when the table does not fit into the pools of what runs. */
 export function arrangeInto(table: RoutingTable, running: Running): Layout | undefined {
@@ -70,23 +73,18 @@ export function arrangeAnew(table: RoutingTable): Layout {
 }
 
 function planPools(table: RoutingTable): Map<string, Pool> {
-  const counts = new Map<string, { profile: BackendProfile; used: number }>([[PLAIN_KEY, { profile: PLAIN, used: 0 }]]);
+  const counts = new Map(READY.map(({ profile }) => [JSON.stringify(profile), { profile, used: 0 }]));
   for (const { profile } of table.backends.values()) {
     const key = JSON.stringify(profile);
-    const count = counts.get(key) ?? { profile, used: 0 };
-    count.used += 1;
-    counts.set(key, count);
+    counts.set(key, { profile, used: (counts.get(key)?.used ?? 0) + 1 });
   }
-  return new Map(
-    [...counts].map(([key, { profile, used }]) => {
-      const plain = key === PLAIN_KEY;
-      const least = plain ? SLOTS_MIN.plain : SLOTS_MIN.other;
-      return [
-        key,
-        { profile, prefix: plain ? 's' : `p${digest(key, 10)}`, size: Math.max(least, nextPowerOfTwo(used * 1.5)) },
-      ];
-    }),
-  );
+  return new Map([...counts].map(([key, { profile, used }]) => [key, planPool(key, profile, used)]));
+}
+
+function planPool(key: string, profile: BackendProfile, used: number): Pool {
+  const ready = READY.find((pool) => JSON.stringify(pool.profile) === key);
+  const prefix = ready?.prefix ?? `p${digest(key, 10)}`;
+  return { profile, prefix, size: Math.max(ready?.size ?? SIZE_MIN, nextPowerOfTwo(used * 1.5)) };
 }
 
 function nextPowerOfTwo(value: number): number {
@@ -131,8 +129,13 @@ function digest(text: string, length: number): string {
   return createHash('sha256').update(text).digest('hex').slice(0, length);
 }
 
-/** The slot of what has none: it answers 503. */
-export const NO_SLOT = '-';
+/** Backends that need no servers, in the place of slots. */
+export const ANSWERS = {
+  notFound: 'not-found',
+  unavailable: 'unavailable',
+  redirect: 'redirect',
+  toHttps: 'to-https',
+} as const;
 
 /** Places in a map's line, counted from 1, as the configuration takes it apart. */
 export const FIELDS = {
@@ -148,9 +151,9 @@ export const FIELDS = {
 
 /** One word for the whole action, so that a route changes in one step. */
 export function encodeAction(action: RouteAction, slots: ReadonlyMap<string, string>): string {
-  const { backend, rewrite, redirect } = action;
+  const { rewrite, redirect } = action;
   const fields = [
-    (backend !== undefined && slots.get(backend)) || NO_SLOT,
+    slotOf(action, slots),
     action.toHttps ? 'h' : '',
     action.readTimeoutMs ?? '',
     action.bodyBytesMax ?? '',
@@ -160,4 +163,9 @@ export function encodeAction(action: RouteAction, slots: ReadonlyMap<string, str
     redirect?.location ?? '',
   ];
   return fields.join('|');
+}
+
+function slotOf({ backend, redirect }: RouteAction, slots: ReadonlyMap<string, string>): string {
+  if (redirect) return ANSWERS.redirect;
+  return (backend !== undefined && slots.get(backend)) || ANSWERS.unavailable;
 }

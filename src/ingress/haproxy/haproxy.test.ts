@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { factsOf, ingress, nginx, service, slice, tlsSecret, type World } from '../ingress.fixture.ts';
 import { createTabulator } from '../table.ts';
 import type { RoutingTable } from '../types.ts';
-import { arrangeAnew, arrangeInto, type Layout, serverName } from './arrange.ts';
+import { ANSWERS, arrangeAnew, arrangeInto, type Layout, serverName } from './arrange.ts';
 import { commandsBetween, isDeleted, isSuccess } from './commands.ts';
 import { type HaproxyFiles, renderCertificateList, renderConfig, renderMap } from './render.ts';
 
@@ -71,7 +71,7 @@ describe('commandsBetween()', () => {
     ];
     const from = [ingress({ rules: { 'a.example': ['/ web0', '/a;b web0'] } })];
     assert.deepEqual(steps({ ingresses: from }, { ingresses: to, slices: [] })!.slice(0, 1), [
-      'set map /d/prefix.map a.example/ s-0||5000|||||;set map /d/prefix.map a.example/a\\;b/ s-1||5000|||||',
+      'set map /d/prefix.map a.example/ o-0||5000|||||;set map /d/prefix.map a.example/a\\;b/ o-1||5000|||||',
     ]);
   });
 
@@ -160,7 +160,7 @@ function assertSound(layout: Layout): void {
 }
 
 function sections({ pools }: Layout): number {
-  const own = ['global', 'defaults', 'frontend', 'backend'].length;
+  const own = ['global', 'defaults', 'frontend', ...Object.values(ANSWERS)].length;
   return [...pools.values()].reduce((sum, { size }) => sum + size + 1, own);
 }
 

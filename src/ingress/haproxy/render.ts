@@ -1,5 +1,5 @@
 import type { BackendProfile, CookieAffinity, Endpoint } from '../types.ts';
-import { FIELDS, type Layout, type Pool } from './arrange.ts';
+import { ANSWERS, FIELDS, type Layout, type Pool } from './arrange.ts';
 
 /** Where HAProxy finds and puts its files; absolute paths. */
 export interface HaproxyFiles {
@@ -37,7 +37,7 @@ export function renderConfig(layout: Layout, options: RenderOptions): string {
     globalSection(options),
     BASE,
     frontend(options),
-    unavailable(),
+    ...ANSWER_BACKENDS,
     ...[...layout.pools.values()].flatMap((pool) => poolSections(pool, layout)),
   ];
   return `${sections.map((lines) => lines.join('\n  ')).join('\n\n')}\n`;
@@ -80,10 +80,10 @@ function frontend({ files, listen }: RenderOptions): string[] {
     ...listen.map(({ address, httpsPort }) => `bind ${endpointText({ address, port: httpsPort })} ${tls}`),
     ...CLEANING,
     ...lookups(files),
-    ...ACTIONS,
     ...FORWARDED,
+    `use_backend ${ANSWERS.toHttps} if !{ ssl_fc } { ${field('toHttps')} -m str h }`,
     `use_backend %[${field('slot')}] if { var(txn.route) -m found }`,
-    'default_backend unavailable',
+    `default_backend ${ANSWERS.notFound}`,
   ];
 }
 
@@ -101,26 +101,33 @@ const CLEANING = [
 
 const UNLESS_FOUND = 'unless { var(txn.route) -m found }';
 
-/** The host itself, then its wildcard, then every host; in each an exact path goes before the longest prefix. */
+/**
+ * The host itself, then its wildcard, then every host; in each an exact path goes before the longest prefix. A host that
+ * is in a map is a good one, unless a slash in it brought a path along: only others are looked at more closely.
+ */
 function lookups({ exactMap, prefixMap }: HaproxyFiles): string[] {
-  const inMaps = [
-    `http-request set-var(txn.route) var(txn.at),map_str(${quote(exactMap)}) ${UNLESS_FOUND}`,
+  const inMaps = (condition: string) => [
+    `http-request set-var(txn.route) var(txn.at),map_str(${quote(exactMap)}) ${condition}`.trimEnd(),
     `http-request set-var(txn.route) var(txn.at),concat(/),map_beg(${quote(prefixMap)}) ${UNLESS_FOUND}`,
   ];
+  const host = '{ var(txn.host) -m found }';
   return [
     'http-request set-var(txn.path) path',
     'http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)',
-    'http-request deny deny_status 400 if { var(txn.host) -m found } !{ var(txn.host) -m reg ^[a-z0-9._-]*$|^\\[[0-9a-f:.]*\\]$ }',
-    'http-request set-var(txn.parent) var(txn.host),field(2,.,0)',
+    'http-request deny deny_status 400 if { var(txn.host) -m sub / }',
     'http-request set-var(txn.at) var(txn.host),concat(,txn.path)',
-    ...inMaps,
+    ...inMaps(''),
+    `http-request deny deny_status 400 if !{ var(txn.route) -m found } ${host} !{ var(txn.host) -m reg ${HOST} }`,
+    `http-request set-var(txn.parent) var(txn.host),field(2,.,0) ${UNLESS_FOUND}`,
     `http-request set-var(txn.at) str(*.),concat(,txn.parent),concat(,txn.path) ${UNLESS_FOUND}`,
-    ...inMaps,
+    ...inMaps(UNLESS_FOUND),
     `http-request set-var(txn.at) str(*),concat(,txn.path) ${UNLESS_FOUND}`,
-    ...inMaps,
-    `http-request return status 404 content-type text/plain string "No Ingress has a rule for this host and path.\\n" ${UNLESS_FOUND}`,
+    ...inMaps(UNLESS_FOUND),
   ];
 }
+
+/** A name, or an address between brackets. */
+const HOST = '^[a-z0-9._-]*$|^\\[[0-9a-f:.]*\\]$';
 
 function field(name: keyof typeof FIELDS): string {
   return `var(txn.route),field(${FIELDS[name]},|)`;
@@ -129,16 +136,13 @@ function field(name: keyof typeof FIELDS): string {
 const SEGMENTS = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 const STATUSES = [301, 302, 303, 307, 308];
 
-const ACTIONS = [
-  `http-request redirect location https://%[var(txn.host)]%[pathq] code 308 if !{ ssl_fc } { ${field('toHttps')} -m str h }`,
-  ...STATUSES.map(
-    (status) =>
-      `http-request redirect location %[${field('location')}] code ${status} if { ${field('status')} -m str ${status} }`,
-  ),
+/** What routes ask for beyond a backend; only pools of such routes have these lines. */
+const SHAPING = [
   `http-request set-var(txn.body_max) ${field('bodyBytesMax')} if { ${field('bodyBytesMax')} -m len gt 0 }`,
   'http-request return status 413 content-type text/plain string "The body is too large.\\n" ' +
     'if { var(txn.body_max) -m found } { req.body_size,sub(txn.body_max) gt 0 }',
   `http-request set-var(txn.timeout) ${field('readTimeoutMs')} if { ${field('readTimeoutMs')} -m len gt 0 }`,
+  'http-request set-timeout server var(txn.timeout) if { var(txn.timeout) -m found }',
   `http-request set-path %[${field('rewritePath')}] if { ${field('rewrite')} -m str w }`,
   ...SEGMENTS.map(
     (count) =>
@@ -156,12 +160,22 @@ const FORWARDED = [
   'http-response set-header Server sampan unless { res.hdr(server) -m found }',
 ];
 
-function unavailable(): string[] {
-  return [
-    `backend unavailable from base`,
-    'http-request return status 503 content-type text/plain string "The rule of this host and path leads to no Service.\\n"',
-  ];
+function answer(status: number, text: string): string {
+  return `http-request return status ${status} content-type text/plain string "${text}\\n"`;
 }
+
+const ANSWER_BACKENDS = [
+  [`backend ${ANSWERS.notFound} from base`, answer(404, 'No Ingress has a rule for this host and path.')],
+  [`backend ${ANSWERS.unavailable} from base`, answer(503, 'The rule of this host and path leads to no Service.')],
+  [`backend ${ANSWERS.toHttps} from base`, 'http-request redirect location https://%[var(txn.host)]%[pathq] code 308'],
+  [
+    `backend ${ANSWERS.redirect} from base`,
+    ...STATUSES.map(
+      (status) =>
+        `http-request redirect location %[${field('location')}] code ${status} if { ${field('status')} -m str ${status} }`,
+    ),
+  ],
+];
 
 /** Same name as its slots' prefix. */
 function poolSections(pool: Pool, layout: Layout): string[][] {
@@ -177,7 +191,7 @@ function poolSections(pool: Pool, layout: Layout): string[][] {
   ];
 }
 
-function profileLines({ balance, cookie, connectTimeoutMs, allow, host }: BackendProfile): string[] {
+function profileLines({ balance, cookie, connectTimeoutMs, allow, host, shaped }: BackendProfile): string[] {
   return [
     `balance ${balance}`,
     ...(balance === 'source' ? ['hash-type consistent'] : []),
@@ -186,7 +200,7 @@ function profileLines({ balance, cookie, connectTimeoutMs, allow, host }: Backen
     ...(connectTimeoutMs ? [`timeout connect ${connectTimeoutMs}`] : []),
     ...(allow ? [`http-request deny deny_status 403 unless { src ${allow.map(quote).join(' ')} }`] : []),
     ...(host ? [`http-request set-header Host ${quote(host)}`] : []),
-    'http-request set-timeout server var(txn.timeout) if { var(txn.timeout) -m found }',
+    ...(shaped ? SHAPING : []),
     ...(cookie ? cookieLines(cookie) : []),
   ];
 }
