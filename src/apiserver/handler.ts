@@ -73,8 +73,9 @@ export class ResourceHandler {
     );
     if (!handler) return undefined;
     if (!handler.methods.includes(request.method)) throw methodNotAllowed();
-    const object = this.find(target);
-    if (!object) throw notFound(target.resource, target.name);
+    const name = handler.objectName?.(target.name) ?? target.name;
+    const object = this.find({ ...target, name });
+    if (!object) throw notFound(target.resource, name);
     return handler.handle(request, object);
   }
 

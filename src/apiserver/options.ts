@@ -30,6 +30,8 @@ export interface SubresourceHandler {
   readonly plural: string;
   readonly subresource: string;
   readonly methods: readonly string[];
+  /** The object's name in the one of the path, where more than that stands there (`https:web:8443`). */
+  readonly objectName?: (name: string) => string;
   handle(request: ApiRequest, object: KubeObject): Promise<ApiResponse>;
 }
 

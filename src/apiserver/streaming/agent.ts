@@ -149,7 +149,7 @@ const DIAL_TEXTS: Readonly<Record<string, string>> = {
 };
 
 /** In the words that users of Kubernetes know. */
-function goDialText(error: Error, address: AgentAddress): string {
+export function goDialText(error: Error, address: AgentAddress): string {
   const { code = '' } = error as { code?: string };
   const timedOut = /timed out/.test(error.message);
   const text = DIAL_TEXTS[timedOut ? 'ETIMEDOUT' : code];

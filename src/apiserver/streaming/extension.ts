@@ -9,6 +9,7 @@ import { type AgentsOptions, createAgents } from './agent.ts';
 import { podLogs } from './logs.ts';
 import type { FindObject } from './pod.ts';
 import { servePortForward } from './port-forward.ts';
+import { proxySubresources, proxyUpgrade } from './proxy.ts';
 import { refuseUpgrade } from './refuse.ts';
 import { type SessionOptions, serveWebSocket, type UpgradeRequest } from './session.ts';
 import { serveSpdy } from './spdy-session.ts';
@@ -21,7 +22,7 @@ export interface StreamingOptions extends AgentsOptions {
   log: Logger;
 }
 
-/** What the API server needs for `kubectl exec`, `attach`, `port-forward` and `logs`. */
+/** What the API server needs for `kubectl exec`, `attach`, `port-forward` and `logs`, and for the `proxy` subresources. */
 export interface Streaming {
   /** For {@link ServeOptions.onUpgrade}: never throws, errors are answers. */
   onUpgrade(upgrade: Upgrade): void;
@@ -36,6 +37,8 @@ export function createStreaming(options: StreamingOptions): Streaming {
   const onUnexpected = (error: unknown) => options.log.error('stream failed', { error });
   const session = { find: options.find, agents, onUnexpected, clock: options.clock };
   const open = new Set<Duplex>();
+  let turn = 0;
+  const proxy = { ...options, onUnexpected, choose: (count: number) => turn++ % count };
   return {
     onUpgrade(upgrade) {
       const { socket } = upgrade;
@@ -43,12 +46,14 @@ export function createStreaming(options: StreamingOptions): Streaming {
       socket.once('close', () => open.delete(socket));
       const request = podUpgrade(upgrade);
       if (request) void serve(session, request);
-      else refuseUpgrade(socket, new ApiError('NotFound', 'the server could not find the requested resource'));
+      else if (!proxyUpgrade(proxy, upgrade))
+        refuseUpgrade(socket, new ApiError('NotFound', 'the server could not find the requested resource'));
     },
     subresources: [
       podSubresource('log', ['GET'], (request, object) =>
         podLogs({ find: options.find, agents }, { pod: object as Pod, query: request.query, signal: request.signal }),
       ),
+      ...proxySubresources(proxy),
       ...['exec', 'attach', 'portforward'].map((name) => podSubresource(name, ['GET', 'POST'], upgradeRequired)),
     ],
     close() {

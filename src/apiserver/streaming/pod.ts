@@ -8,7 +8,7 @@ import type { KubeObject, Node, Pod } from '../../api/types.ts';
 export type FindObject = (path: string) => KubeObject | undefined;
 
 /** Nodes whose pods are only said to run. */
-const FAKE_LABEL = 'sampan.dev/fake';
+export const FAKE_LABEL = 'sampan.dev/fake';
 
 export interface PodName {
   readonly namespace: string;
