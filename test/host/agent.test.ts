@@ -199,7 +199,7 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     await bench.createPod('shell', { restartPolicy: 'Never' }, shell);
     await bench.running('shell');
     const tty = '/attach/default/shell/main?stdin=true&stdout=true&tty=true';
-    const session = await bench.session(tty, { stdin: 'echo $((6 * 7)); exit 9\n', keepOpen: true });
+    const session = await bench.session(tty, { stdin: 'echo $((6 * 7))\nexit 9\n' });
     assert.match(session.stdout, /\r\n42\r\n/);
     const { status } = await inPhase('shell', 'Failed');
     assert.equal(status!.containerStatuses![0]!.state!.terminated!.exitCode, 9);

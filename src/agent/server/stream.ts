@@ -105,7 +105,8 @@ function onMessage(socket: WebSocket, data: Buffer, streams: Streams): void {
   const payload = data.subarray(1);
   if (data[0] === CHANNEL.stdin) writeInput(socket, streams.stdin, payload);
   else if (data[0] === CHANNEL.resize) streams.resize?.write(payload);
-  else if (data[0] === CHANNEL.close && payload[0] === CHANNEL.stdin) streams.stdin?.end();
+  // A terminal knows no end of its input: the runtime would take it away from the process, with what is still to be said.
+  else if (data[0] === CHANNEL.close && payload[0] === CHANNEL.stdin && !streams.resize) streams.stdin?.end();
 }
 
 /** A container that does not read makes its client wait. */
