@@ -6,8 +6,9 @@ import { leases } from '../api/kinds/lease.ts';
 import { nodes } from '../api/kinds/node.ts';
 import type { Node } from '../api/types.ts';
 import { createBackoff } from '../lib/backoff.ts';
-import { microTimestamp, sleep, timestamp } from '../lib/clock.ts';
+import { microTimestamp, sleep } from '../lib/clock.ts';
 import { renderCniConfig } from './containerd-config.ts';
+import { nodeConditions, readDiskRoom } from './node-conditions.ts';
 import type { AgentOptions } from './options.ts';
 
 const LEASE_SECONDS = 40;
@@ -124,23 +125,25 @@ export async function reportReady(options: AgentOptions): Promise<void> {
 }
 
 async function patchConditions(options: AgentOptions): Promise<void> {
-  const now = timestamp(options.clock.now());
-  const fine = (type: string, reason: string, message: string, status = 'False') => ({
-    type,
-    status,
-    reason,
-    message,
-    lastHeartbeatTime: now,
-    lastTransitionTime: now,
-  });
-  const conditions = [
-    fine('MemoryPressure', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-    fine('DiskPressure', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-    fine('PIDPressure', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-    fine('Ready', 'KubeletReady', 'kubelet is posting ready status', 'True'),
-  ];
+  const { client, clock, nodeName } = options;
+  const known = knownConditions(options);
+  const conditions = nodeConditions(await readDiskRoom(options.stateDir), { known, now: clock.now() });
   const request = { type: 'strategic' as const, body: { status: { conditions } }, subresource: 'status' as const };
-  await retry(options, async () => void (await options.client.patch(nodes, { name: options.nodeName }, request)));
+  await retry(options, async () => void (await client.patch(nodes, { name: nodeName }, request)));
+  const changed = conditions.find(({ type, status }) => type === 'DiskPressure' && isChanged(known, type, status));
+  const node = options.informers.of(nodes).get(nodeName);
+  if (!changed || !node) return;
+  const reason = changed.status === 'True' ? 'NodeHasDiskPressure' : 'NodeHasNoDiskPressure';
+  options.recorder.record(node, { type: 'Normal', reason, message: `Node ${nodeName} status is now: ${reason}` });
+}
+
+function knownConditions({ informers, nodeName }: AgentOptions) {
+  return informers.of(nodes).get(nodeName)?.status?.conditions ?? [];
+}
+
+function isChanged(known: readonly { type: string; status: string }[], type: string, status: string): boolean {
+  const before = known.find((condition) => condition.type === type)?.status;
+  return before === undefined ? status === 'True' : before !== status;
 }
 
 async function renewLease(options: AgentOptions): Promise<void> {
@@ -157,7 +160,7 @@ async function renewLease(options: AgentOptions): Promise<void> {
         if (!isNotFound(error)) throw error;
         await client.create(leases, { metadata: { ...key }, spec });
       });
-      await reviveIfUnknown(options);
+      await reviveIfChanged(options);
     } catch (error) {
       if (!signal.aborted) log.warn('lease was not renewed', { error });
     }
@@ -165,9 +168,10 @@ async function renewLease(options: AgentOptions): Promise<void> {
   }
 }
 
-/** A controller that missed our leases has marked the node; we say that it is back. */
-async function reviveIfUnknown(options: AgentOptions): Promise<void> {
-  const node = options.informers.of(nodes).get(options.nodeName);
-  const ready = node?.status?.conditions?.find((condition) => condition.type === 'Ready');
-  if (node && ready?.status !== 'True') await patchConditions(options);
+/** The disk has filled up or has room again, or a controller that missed our leases has marked the node: we say how it is. */
+async function reviveIfChanged(options: AgentOptions): Promise<void> {
+  const known = knownConditions(options);
+  if (known.length === 0) return;
+  const wanted = nodeConditions(await readDiskRoom(options.stateDir), { known, now: options.clock.now() });
+  if (wanted.some(({ type, status }) => isChanged(known, type, status))) await patchConditions(options);
 }

@@ -62,7 +62,8 @@ export class StatusWriter {
   /** The last words of a container that failed. */
   async #endOfLog(pod: Pod, { metadata }: ContainerStatus): Promise<string> {
     const path = join(podLogDir(this.#options.stateDir, pod), metadata.name, `${metadata.attempt}.log`);
-    const options = { tailLines: FALLBACK_LINES, timestamps: false, follow: false, signal: this.#options.signal };
+    const { clock, signal } = this.#options;
+    const options = { tailLines: FALLBACK_LINES, timestamps: false, follow: false, clock, signal };
     let text = '';
     try {
       for await (const part of readLog(path, options)) text = (text + part).slice(-FALLBACK_CHARACTERS);

@@ -8,6 +8,7 @@ import { services } from '../api/kinds/service.ts';
 import { microTimestamp } from '../lib/clock.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { startTestCluster } from '../testing/cluster.ts';
+import { wantedTaints } from './nodelifecycle.ts';
 
 const KEY = { name: 'node-1', namespace: 'kube-node-lease' };
 
@@ -56,4 +57,18 @@ test('a node that stops renewing its lease is tainted and its pods leave the end
   } finally {
     stop();
   }
+});
+
+test('wantedTaints() keeps new pods off nodes under pressure, and leaves the taints of others alone', () => {
+  const foreign = { key: 'dedicated', value: 'x', effect: 'NoSchedule' as const };
+  const disk = { key: 'node.kubernetes.io/disk-pressure', effect: 'NoSchedule' as const };
+  const node = (pressure: string, taints: object[]) =>
+    ({
+      metadata: { name: 'n' },
+      spec: { taints },
+      status: { conditions: [{ type: 'DiskPressure', status: pressure }] },
+    }) as never;
+  const ready = { ready: true, now: '2026-01-01T00:00:00Z' };
+  assert.deepEqual(wantedTaints(node('True', [foreign]), ready), [foreign, disk]);
+  assert.deepEqual(wantedTaints(node('False', [disk, foreign]), ready), [foreign]);
 });

@@ -88,9 +88,20 @@ function podsOf({ informers }: ControllersOptions, node: Node): Pod[] {
 
 const OWN_TAINTS = ['node.kubernetes.io/not-ready', UNREACHABLE];
 
+/** Conditions that keep new pods away from a node, and the taints that do it. */
+const PRESSURES: Readonly<Record<string, string>> = {
+  MemoryPressure: 'node.kubernetes.io/memory-pressure',
+  DiskPressure: 'node.kubernetes.io/disk-pressure',
+  PIDPressure: 'node.kubernetes.io/pid-pressure',
+};
+
 /** The taints of a node with those of this controller as they should be. Pure. */
 export function wantedTaints(node: Node, options: { ready: boolean; now: string }): Taint[] {
-  const others = (node.spec?.taints ?? []).filter((taint) => !OWN_TAINTS.includes(taint.key));
+  const own = [...OWN_TAINTS, ...Object.values(PRESSURES)];
+  const pressures = Object.entries(PRESSURES)
+    .filter(([type]) => node.status?.conditions?.some((one) => one.type === type && one.status === 'True'))
+    .map(([, key]): Taint => ({ key, effect: 'NoSchedule' }));
+  const others = [...(node.spec?.taints ?? []).filter((taint) => !own.includes(taint.key)), ...pressures];
   if (options.ready) return others;
   const ready = node.status?.conditions?.find((condition) => condition.type === 'Ready');
   const key = ready?.status === 'Unknown' ? UNREACHABLE : 'node.kubernetes.io/not-ready';

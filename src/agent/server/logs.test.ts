@@ -3,6 +3,8 @@ import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { systemClock } from '../../lib/clock.ts';
+import { FakeClock, turn } from '../../testing/clock.ts';
 import { type LogOptions, readLog } from './logs.ts';
 
 const FILE = [
@@ -29,7 +31,13 @@ describe('readLog', () => {
   const never = new AbortController().signal;
   const read = async (options: Partial<LogOptions>) => {
     let text = '';
-    for await (const part of readLog(path, { timestamps: false, follow: false, signal: never, ...options }))
+    for await (const part of readLog(path, {
+      timestamps: false,
+      follow: false,
+      clock: systemClock,
+      signal: never,
+      ...options,
+    }))
       text += part;
     return text;
   };
@@ -49,7 +57,13 @@ describe('readLog', () => {
 
   it('follows what is written until it is told to stop', async () => {
     const abort = new AbortController();
-    const lines = readLog(path, { tailLines: 0, timestamps: false, follow: true, signal: abort.signal });
+    const lines = readLog(path, {
+      tailLines: 0,
+      timestamps: false,
+      follow: true,
+      clock: systemClock,
+      signal: abort.signal,
+    });
     const first = lines.next();
     await appendFile(path, '2026-01-01T00:00:05Z stdout F la');
     await appendFile(path, 'ter\n2026-01-01T00:00:06Z stdout F last\n');
@@ -62,7 +76,13 @@ describe('readLog', () => {
 
   it('follows into the next file when one is moved away', async () => {
     const abort = new AbortController();
-    const lines = readLog(path, { tailLines: 0, timestamps: false, follow: true, signal: abort.signal });
+    const lines = readLog(path, {
+      tailLines: 0,
+      timestamps: false,
+      follow: true,
+      clock: systemClock,
+      signal: abort.signal,
+    });
     const first = lines.next();
     await appendFile(path, '2026-01-01T00:00:07Z stdout F before\n');
     assert.equal((await first).value, 'before\n');
@@ -71,6 +91,22 @@ describe('readLog', () => {
     await writeFile(path, '2026-01-01T00:00:08Z stdout F after\n');
     assert.equal((await second).value, 'after\n');
     abort.abort();
+    assert.equal((await lines.next()).done, true);
+  });
+
+  it('looks now and then where the kernel has no watch left', async () => {
+    const clock = new FakeClock();
+    const end = new AbortController();
+    const watch = () => {
+      throw Object.assign(new Error('no space left on device, watch'), { code: 'ENOSPC' });
+    };
+    const lines = readLog(path, { tailLines: 0, timestamps: false, follow: true, clock, watch, signal: end.signal });
+    const next = lines.next();
+    for (let turns = 0; clock.pending === 0 && turns < 10_000; turns++) await turn();
+    await appendFile(path, '2026-01-01T00:00:09.1Z stdout F late\n');
+    clock.advance(300);
+    assert.equal((await next).value, 'late\n');
+    end.abort();
     assert.equal((await lines.next()).done, true);
   });
 

@@ -2,6 +2,7 @@ import { createReadStream, type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Clock } from '../../lib/clock.ts';
 
 export interface LogOptions {
   readonly tailLines?: number;
@@ -10,9 +11,14 @@ export interface LogOptions {
   readonly timestamps: boolean;
   readonly follow: boolean;
   readonly limitBytes?: number;
+  readonly clock: Clock;
+  /** Calls back when something in a directory changes; `fs.watch` but in tests. */
+  readonly watch?: Watch;
   /** Ends following: the container has ended, or the client is gone. */
   readonly signal: AbortSignal;
 }
+
+type Watch = (directory: string, onChange: () => void) => Pick<FSWatcher, 'close'>;
 
 /** A line of a CRI log file: time, stream, `F`ull or `P`artial, text. */
 export function parseLogLine(line: string): { time: string; partial: boolean; text: string } | undefined {
@@ -49,7 +55,7 @@ async function* selectLines(path: string, options: LogOptions): AsyncGenerator<s
   const present = linesOf(path, { start: 0, end });
   if (options.tailLines === undefined) yield* present;
   else yield* await lastLines(present, options.tailLines);
-  if (options.follow) yield* followLines(path, { start: end, signal: options.signal });
+  if (options.follow) yield* followLines(path, { ...options, start: end });
 }
 
 async function* linesOf(path: string, range: { start: number; end: number }): AsyncGenerator<string> {
@@ -72,8 +78,12 @@ async function lastLines(lines: AsyncIterable<string>, count: number): Promise<s
   return kept.flat().slice(count === 0 ? Number.POSITIVE_INFINITY : 0);
 }
 
-async function* followLines(path: string, at: { start: number; signal: AbortSignal }): AsyncGenerator<string> {
-  const changes = new ChangeWaiter(path, at.signal);
+interface FollowOptions extends Pick<LogOptions, 'signal' | 'clock' | 'watch'> {
+  readonly start: number;
+}
+
+async function* followLines(path: string, at: FollowOptions): AsyncGenerator<string> {
+  const changes = new ChangeWaiter(path, at);
   let file = await open(path);
   let position = at.start;
   let rest = '';
@@ -107,28 +117,48 @@ async function successor(path: string, file: FileHandle): Promise<FileHandle | u
   return now && now.ino !== mine.ino ? open(path) : undefined;
 }
 
+const LOOK_MS = 300;
+
 /** Resolves when a file may have grown, or given its name to another, since the last time. */
 class ChangeWaiter {
-  readonly #watcher: FSWatcher;
+  /** Undefined when the kernel has no watch left to give (`fs.inotify.max_user_watches`): then it is looked now and then. */
+  readonly #watcher: Pick<FSWatcher, 'close'> | undefined;
+  readonly #clock: Clock;
   #changed = false;
   #wake: () => void = () => {};
 
-  constructor(path: string, signal: AbortSignal) {
-    this.#watcher = watch(dirname(path), () => this.#notify());
+  constructor(path: string, { signal, clock, watch: start = watch }: FollowOptions) {
+    this.#clock = clock;
+    this.#watcher = tryWatch(() => start(dirname(path), () => this.#notify()));
     signal.addEventListener('abort', () => this.#notify(), { once: true });
   }
 
   async next(): Promise<void> {
-    if (!this.#changed) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (!this.#changed) {
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      const cancel = this.#watcher ? undefined : this.#clock.after(LOOK_MS, this.#wake);
+      await woken;
+      cancel?.();
+    }
     this.#changed = false;
   }
 
   close(): void {
-    this.#watcher.close();
+    this.#watcher?.close();
   }
 
   #notify(): void {
     this.#changed = true;
     this.#wake();
+  }
+}
+
+function tryWatch<T>(start: () => T): T | undefined {
+  try {
+    return start();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EMFILE' || code === 'ENFILE') return undefined;
+    throw error;
   }
 }

@@ -95,6 +95,7 @@ async function writeLogs(options: AgentOptions, call: Call, response: ServerResp
     sinceMs: sinceSeconds === undefined ? since : options.clock.now() - sinceSeconds * 1000,
     timestamps: query.get('timestamps') === 'true',
     follow,
+    clock: options.clock,
     signal: gone.signal,
   });
   response.writeHead(200, { 'content-type': 'text/plain' });
