@@ -46,7 +46,7 @@ export function createFixture(options: FixtureOptions = {}): DnsFixture {
   const tracker = trackServices({ zone, informers, clock });
   if (synced) informers.markSynced();
   const ready = () => tracker.ready;
-  const responder = new Responder({ zone, ready, random, metrics, ...(forwarder && { forwarder }) });
+  const responder = new Responder({ zone, ready, random, metrics, forwarderFor: () => forwarder });
   const apply: DnsFixture['apply'] = async (...objects) => {
     for (const object of objects) cacheOf(informers, object).set(object);
     await Promise.resolve();

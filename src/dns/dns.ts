@@ -1,12 +1,16 @@
 import type { Informers } from '../client/informer.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
-import { createForwarder } from './forward.ts';
+import { followConfiguration } from './configuration.ts';
 import type { DnsLimits, ListenAddress } from './listen.ts';
+import type { Query } from './message.ts';
 import { createDnsMetrics, type DnsMetrics } from './metrics.ts';
-import { type Forwarder, Responder } from './responder.ts';
+import { keyText } from './name.ts';
+import { type Proto, Responder } from './responder.ts';
 import { type Listener, serve } from './server.ts';
+import { type DnsSettings, NO_SETTINGS } from './settings.ts';
 import { trackServices } from './tracker.ts';
+import { Upstreams } from './upstreams.ts';
 import { Zone } from './zone.ts';
 
 export interface DnsOptions {
@@ -64,18 +68,31 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     ttlSeconds: options.ttlSeconds ?? 5,
   });
   const limits = { ...LIMITS, ...options.limits };
-  const forwarder = createUpstreams(options, limits, metrics);
+  const upstreams = createUpstreams(options, limits, metrics);
+  const unfollow = followConfiguration({ informers, log, ...configurationOf(options, upstreams) });
   const tracker = trackServices({ zone, informers, clock });
   const { random } = options;
   const ready = () => tracker.ready;
-  const responder = new Responder({ zone, ready, random, metrics, ...(forwarder && { forwarder }) });
+  const responder = new Responder({
+    zone,
+    ready,
+    random,
+    metrics,
+    forwarderFor: (name) => upstreams.forwarderFor(name),
+    hosts: () => upstreams.settings.hosts,
+    onResponse: (query, proto, response) => {
+      if (upstreams.settings.log) log.info('DNS query', logFields(query, proto, response));
+    },
+  });
   const open = (listen: ListenAddress) => serve({ listen, responder, metrics, clock, limits });
   const listeners = await openAll(options.listen, open).catch((error) => {
     tracker.stop();
+    unfollow();
     throw error;
   });
   const stop = () => {
     tracker.stop();
+    unfollow();
     for (const listener of listeners) listener.close();
   };
   if (signal.aborted) stop();
@@ -91,11 +108,18 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
   };
 }
 
-function createUpstreams(options: DnsOptions, limits: DnsLimits, metrics: DnsMetrics): Forwarder | undefined {
-  const { upstreams = [], upstreamTimeoutMs: timeoutMs = 2000, random, clock, signal } = options;
-  if (upstreams.length === 0) return undefined;
-  const pendingMax = limits.upstreamPending;
-  return createForwarder({ upstreams, timeoutMs, pendingMax, random, clock, metrics, signal });
+function createUpstreams(options: DnsOptions, limits: DnsLimits, metrics: DnsMetrics): Upstreams {
+  const { upstreamTimeoutMs: timeoutMs = 2000, random, clock, signal } = options;
+  return new Upstreams({ timeoutMs, pendingMax: limits.upstreamPending, random, clock, metrics, signal });
+}
+
+function configurationOf({ upstreams = [] }: DnsOptions, configured: Upstreams) {
+  const fallback = { ...NO_SETTINGS, upstreams };
+  return { fallback, configure: (settings: DnsSettings) => configured.configure(settings) };
+}
+
+function logFields({ name, type, class: kind }: Query, proto: Proto, response: Buffer) {
+  return { name: keyText(name), type, class: kind, proto, rcode: response[3]! & 15, octets: response.length };
 }
 
 /** All or none. */

@@ -4,9 +4,10 @@ import { type Answer, decode, encode } from 'dns-packet';
 import type { Clock } from '../lib/clock.ts';
 import { parseIp } from '../lib/ip.ts';
 import { HEADER_OCTETS } from './codes.ts';
+import { readQuery } from './message.ts';
 import type { DnsMetrics } from './metrics.ts';
 import { keyText, type NameKey } from './name.ts';
-import type { Forwarder, Proto } from './responder.ts';
+import type { Ask, Forwarder, Proto } from './responder.ts';
 import type { Section } from './section.ts';
 
 export interface ForwarderOptions {
@@ -32,8 +33,8 @@ type Exchange = (message: Buffer, upstream: Upstream, options: ForwarderOptions)
 
 const exchanges: Readonly<Record<Proto, Exchange>> = { udp: exchangeUdp, tcp: exchangeTcp };
 
-/** Asks upstreams for what is not of this cluster. Throws a RangeError for an upstream that is no address. */
-export function createForwarder(options: ForwarderOptions): Forwarder {
+/** Asks upstreams, one after the other. Throws a RangeError for an upstream that is no address. */
+export function createAsk(options: ForwarderOptions): Ask {
   const upstreams = options.upstreams.map(parseUpstream);
   let pending = 0;
   const askEach = async (message: Buffer, proto: Proto): Promise<Buffer | undefined> => {
@@ -51,21 +52,27 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
     if (!response) options.metrics.forwardFailures++;
     return response;
   };
+  return async (query, proto) => {
+    const id = newId(options.random);
+    const response = await ask(withId(query.packet, id), proto);
+    return response && withId(response, query.packet.readUInt16BE(0));
+  };
+}
+
+/** What the responder needs, over one way of asking. */
+export function forwarderOver(ask: Ask, random: () => number): Forwarder {
   return {
-    forward: async (query, proto) => {
-      const id = newId(options.random);
-      const response = await ask(withId(query.packet, id), proto);
-      return response && withId(response, query.packet.readUInt16BE(0));
-    },
+    forward: ask,
     resolve: async (name, type) => {
-      const id = newId(options.random);
-      const response = await ask(encodeQuestion(id, name, type), 'tcp');
+      const query = readQuery(encodeQuestion(newId(random), name, type));
+      const response = query && (await ask(query, 'tcp'));
       return response && wholeAnswers(response);
     },
   };
 }
 
-function parseUpstream(text: string): Upstream {
+/** Throws a RangeError for what is neither `address` nor `address:port`. */
+export function parseUpstream(text: string): Upstream {
   const bracketed = /^\[(.+)\]:(\d+)$/.exec(text) ?? /^([^:]+):(\d+)$/.exec(text);
   const address = bracketed?.[1] ?? text;
   const port = Number(bracketed?.[2] ?? 53);

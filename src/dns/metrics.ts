@@ -10,6 +10,10 @@ export interface DnsMetrics {
   forwarded: number;
   /** Forwarded queries that no upstream answered. */
   forwardFailures: number;
+  cacheHits: number;
+  cacheMisses: number;
+  /** Answers that were used after their time because no upstream answered. */
+  cacheStale: number;
   tcpConnections: { open: number; accepted: number; refused: number };
 }
 
@@ -21,6 +25,9 @@ export function createDnsMetrics(): DnsMetrics {
     dropped: 0,
     forwarded: 0,
     forwardFailures: 0,
+    cacheHits: 0,
+    cacheMisses: 0,
+    cacheStale: 0,
     tcpConnections: { open: 0, accepted: 0, refused: 0 },
   };
 }

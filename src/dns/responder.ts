@@ -1,4 +1,5 @@
 import { CLASS, FLAG, RCODE, type Rcode, TYPE } from './codes.ts';
+import { type HostTable, hostAnswer, NO_HOSTS } from './hosts.ts';
 import {
   isQuery,
   opcodeOf,
@@ -17,10 +18,12 @@ import type { Lookup, Prepared, Zone } from './zone.ts';
 
 export type Proto = 'udp' | 'tcp';
 
+/** An upstream's whole response to `query`, with its id; undefined when none came in time. Never rejects. */
+export type Ask = (query: Query, proto: Proto) => Promise<Buffer | undefined>;
+
 /** Where questions for other zones go. */
 export interface Forwarder {
-  /** The upstream's whole response to `query`, with its id; undefined when none came in time. Never rejects. */
-  forward(query: Query, proto: Proto): Promise<Buffer | undefined>;
+  readonly forward: Ask;
   /** Records of `type` at `name` for the end of an alias chain, with whole names; undefined on failure. */
   resolve(name: NameKey, type: number): Promise<Section | undefined>;
 }
@@ -32,7 +35,12 @@ export interface ResponderOptions {
   /** In [0, 1): which of several records comes first. */
   readonly random: () => number;
   readonly metrics: DnsMetrics;
-  readonly forwarder?: Forwarder;
+  /** Who is asked for a name of no zone here; undefined: nobody. The root's stands for names in general. */
+  readonly forwarderFor?: (name: NameKey) => Forwarder | undefined;
+  /** Names with fixed addresses, outside the zones. */
+  readonly hosts?: () => HostTable;
+  /** Is told of every response. */
+  readonly onResponse?: (query: Query, proto: Proto, response: Buffer) => void;
 }
 
 type Finish = (reply: Omit<Reply, 'maxOctets'>) => Buffer;
@@ -61,7 +69,8 @@ export class Responder {
     const query = readQuery(packet);
     if (!query) return this.#error(packet, RCODE.FORMERR);
     const maxOctets = proto === 'udp' ? udpLimit(query) : TCP_OCTETS_MAX;
-    const finish: Finish = (reply) => this.#count(writeReply(query, { ...reply, maxOctets }), reply.rcode);
+    const finish: Finish = (reply) =>
+      this.#sent(query, proto, this.#count(writeReply(query, { ...reply, maxOctets }), reply.rcode));
     if (query.edns && query.edns.version > 0) return finish({ rcode: RCODE.BADVERS });
     if (query.class !== CLASS.IN && query.class !== CLASS.ANY) return finish({ rcode: RCODE.REFUSED });
     return this.#answer(query, proto, finish);
@@ -126,7 +135,7 @@ export class Responder {
   #aliasOutside(query: Query, target: NameKey, chain: Section[], finish: Finish): Buffer | Promise<Buffer> {
     const done = (more: readonly Section[]) =>
       finish({ rcode: RCODE.NOERROR, flags: this.#flags(), answers: concatSections([...chain, ...more]) });
-    const { forwarder } = this.#options;
+    const forwarder = this.#options.forwarderFor?.(target);
     if (!forwarder) return done([]);
     return forwarder.resolve(target, query.type).then((section) => {
       return section ? done([section]) : finish({ rcode: RCODE.SERVFAIL });
@@ -134,12 +143,15 @@ export class Responder {
   }
 
   #foreign(query: Query, proto: Proto, finish: Finish): Buffer | Promise<Buffer> {
-    const { forwarder, metrics } = this.#options;
+    const { metrics, zone } = this.#options;
+    const fixed = hostAnswer(this.#options.hosts?.() ?? NO_HOSTS, query, zone.options.ttlSeconds);
+    if (fixed) return finish({ rcode: RCODE.NOERROR, flags: this.#flags(), answers: fixed });
+    const forwarder = this.#options.forwarderFor?.(query.name);
     if (!forwarder) return finish({ rcode: RCODE.REFUSED });
     metrics.forwarded++;
     return forwarder.forward(query, proto).then((response) => {
       if (!response) return finish({ rcode: RCODE.SERVFAIL });
-      return this.#count(response, (response[3]! & 15) as Rcode);
+      return this.#sent(query, proto, this.#count(response, (response[3]! & 15) as Rcode));
     });
   }
 
@@ -162,7 +174,12 @@ export class Responder {
   }
 
   #flags(): number {
-    return FLAG.AA | (this.#options.forwarder ? FLAG.RA : 0);
+    return FLAG.AA | (this.#options.forwarderFor?.('') ? FLAG.RA : 0);
+  }
+
+  #sent(query: Query, proto: Proto, response: Buffer): Buffer {
+    this.#options.onResponse?.(query, proto, response);
+    return response;
   }
 
   #error(packet: Buffer, rcode: Rcode): Buffer {

@@ -5,7 +5,8 @@ import { createEventRecorder } from '../client/events.ts';
 import { httpsTransport } from '../client/https.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/kube-client.ts';
-import { startDns } from '../dns/dns.ts';
+import { type DnsOptions, startDns } from '../dns/dns.ts';
+import { DNS_METRICS_PORT, serveDnsMetrics } from '../dns/exporter.ts';
 import { openLinkAddresses } from '../host/link-addresses.ts';
 import { realRoutes } from '../host/routes.ts';
 import { untilAborted } from '../lib/abort.ts';
@@ -24,7 +25,7 @@ const DNS_PORT = 53;
  */
 export async function runAgent(config: AgentConfig, context: ProgramContext): Promise<void> {
   const { clock, random, log, signal } = context;
-  const { nodeName, nodeIp } = config;
+  const { nodeName } = config;
   const connection = {
     server: config.server,
     ca: pem(config.caFile),
@@ -39,12 +40,7 @@ export async function runAgent(config: AgentConfig, context: ProgramContext): Pr
   await Promise.all([
     announceAddresses(config, { ...shared, link }),
     startNodeProxy(config, { ...context, client, informers }),
-    startDns({
-      ...shared,
-      listen: [{ address: nodeIp, port: DNS_PORT }],
-      clusterDomain: config.clusterDomain,
-      reverseCidrs: [config.serviceCidr, config.clusterCidr],
-    }),
+    startNodeDns(config, shared),
     startAgent({
       ...shared,
       ...config,
@@ -67,6 +63,20 @@ function announceAddresses({ nodeName, loadBalancer }: AgentConfig, shared: Omit
   const speaker = startSpeaker({ ...shared, nodeName, pool: parsePool(loadBalancer.pool) });
   const { broadcast } = loadBalancer;
   return startHeartbeat({ ...shared, nodeName, broadcast, onHeard: (claim) => speaker.heard(claim) });
+}
+
+/** The cluster's names, for the pods of this node. */
+async function startNodeDns(
+  config: AgentConfig,
+  shared: Pick<DnsOptions, 'informers' | 'clock' | 'random' | 'log' | 'signal'>,
+) {
+  const { metrics } = await startDns({
+    ...shared,
+    listen: [{ address: config.nodeIp, port: DNS_PORT }],
+    clusterDomain: config.clusterDomain,
+    reverseCidrs: [config.serviceCidr, config.clusterCidr],
+  });
+  serveDnsMetrics({ ...shared, metrics, listen: { address: config.nodeIp, port: DNS_METRICS_PORT } });
 }
 
 function osImage(): string {

@@ -41,7 +41,11 @@ const MANAGER_LOCK = 'system::leader-locking-kube-controller-manager';
 const SCHEDULER_LOCK = 'system::leader-locking-kube-scheduler';
 const SYSTEM = 'kube-system';
 
+/** The settings of the nodes' DNS servers. */
+const DNS_SETTINGS = 'sampan:dns-settings';
+
 export const defaultRoles: readonly RoleDefinition[] = [
+  { name: DNS_SETTINGS, namespace: SYSTEM, rules: [on(READ, 'core', 'configmaps', 'kube-dns')] },
   {
     name: AUTHENTICATION_READER,
     namespace: SYSTEM,
@@ -66,6 +70,7 @@ export const defaultRoles: readonly RoleDefinition[] = [
 ];
 
 export const defaultRoleBindings: readonly BindingDefinition[] = [
+  { name: DNS_SETTINGS, namespace: SYSTEM, role: DNS_SETTINGS, groups: [NODES] },
   {
     name: `system::${AUTHENTICATION_READER}`,
     namespace: SYSTEM,
