@@ -81,7 +81,7 @@ export const rooms: readonly Room[] = [
   {
     name: 'ingress',
     purpose: 'Ingress rules to an HTTP reverse proxy',
-    mayImport: ['lib', 'host', 'api', 'client', 'pki'],
+    mayImport: ['lib', 'host', 'api', 'client'],
   },
   {
     name: 'loadbalancer',

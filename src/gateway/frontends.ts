@@ -1,4 +1,4 @@
-import type { Node, Service } from '../api/types.ts';
+import type { Ingress, Node, Service } from '../api/types.ts';
 import { type Cidr, cidrContains, formatIp, parseIp } from '../lib/ip.ts';
 
 /** How the cluster's addresses are called on the machine: the last bytes stay, the first become loopback. */
@@ -12,7 +12,7 @@ export interface Frontend {
   readonly address: string;
   readonly port: number;
   readonly target: { readonly address: string; readonly port: number };
-  /** `namespace/name` of the Service. */
+  /** `namespace/name` of the Service, or `ingresses`. */
   readonly service: string;
 }
 
@@ -39,6 +39,18 @@ export function frontendsOf(service: Service, nodes: readonly Node[], plan: Addr
       const name = `${metadata.namespace}/${metadata.name}`;
       return address ? [{ address, port: target.port, target, service: name }] : [];
     });
+  });
+}
+
+const INGRESS_PORTS = [80, 443];
+
+/** What the machine listens at for all Ingresses together: their addresses, each once. */
+export function ingressFrontends(all: readonly Ingress[], plan: AddressPlan): Frontend[] {
+  const ips = all.flatMap(({ status }) => (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip ? [ip] : [])));
+  return [...new Set(ips)].flatMap((ip) => {
+    const address = loopbackOf(plan, ip);
+    if (!address) return [];
+    return INGRESS_PORTS.map((port) => ({ address, port, target: { address: ip, port }, service: 'ingresses' }));
   });
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode, encode } from 'dns-packet';
-import type { Node, Service } from '../api/types.ts';
+import type { Ingress, Node, Service } from '../api/types.ts';
 import { parseCidr } from '../lib/ip.ts';
-import { type AddressPlan, frontendsOf, loopbackOf } from './frontends.ts';
+import { type AddressPlan, frontendsOf, ingressFrontends, loopbackOf } from './frontends.ts';
 import { answerQuery } from './names.ts';
 
 const PLAN: AddressPlan = {
@@ -63,6 +63,16 @@ test('a Service listens for its cluster IP, its load balancer address and its po
   assert.deepEqual(shown(service({ clusterIPs: ['10.96.1.2'], ports: [{ port: 53, protocol: 'UDP' }] })), []);
   assert.deepEqual(shown(service({ type: 'ExternalName', externalName: 'example.com' })), []);
   assert.deepEqual(shown(service({ clusterIPs: ['10.96.1.2'], ports: [] }, [{ hostname: 'lb.example.com' }])), []);
+});
+
+test('Ingresses listen at their addresses, each once', () => {
+  const ingress = (...ips: string[]) =>
+    ({ status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } } }) as Ingress;
+  const all = [ingress('10.89.0.11', '192.0.2.1'), ingress('10.89.0.11'), ingress()];
+  const shown = ingressFrontends(all, PLAN).map(
+    ({ address, port, target }) => `${address}:${port} ${target.address}:${target.port}`,
+  );
+  assert.deepEqual(shown, ['127.89.0.11:80 10.89.0.11:80', '127.89.0.11:443 10.89.0.11:443']);
 });
 
 test('names of Services are answered with loopback addresses', () => {

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
+import { ingresses } from '../api/kinds/ingress.ts';
 import { nodes } from '../api/kinds/node.ts';
 import { services } from '../api/kinds/service.ts';
 import type { Service } from '../api/types.ts';
@@ -10,7 +11,7 @@ import type { NetnsSockets } from '../host/netns-sockets.ts';
 import type { Routes } from '../host/routes.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
-import { type AddressPlan, type Frontend, frontendsOf } from './frontends.ts';
+import { type AddressPlan, type Frontend, frontendsOf, ingressFrontends } from './frontends.ts';
 import { answerQuery } from './names.ts';
 
 export interface GatewayOptions {
@@ -37,7 +38,7 @@ const CONNECTIONS_PER_LISTENER = 1000;
 
 /**
  * Makes Services answer on the machine that the cluster runs on, without an address or a route of the cluster there: for
- * every cluster, node and load balancer address a loopback address listens, and what connects is passed on.
+ * every cluster, node, load balancer and Ingress address a loopback address listens, and what connects is passed on.
  */
 export function startGateway(options: GatewayOptions): Controller {
   const { informers, signal } = options;
@@ -48,6 +49,7 @@ export function startGateway(options: GatewayOptions): Controller {
     reconcile: async (key) => (key === NODES ? gateway.followNodes() : gateway.sync(key)),
   });
   informers.of(services).subscribe(({ object }) => controller.enqueue(objectKey(object)));
+  informers.of(ingresses).subscribe(() => controller.enqueue(INGRESSES));
   informers.of(nodes).subscribe((change) => {
     controller.enqueue(NODES);
     if (change.type === 'updated' && sameAddresses(change.old, change.object)) return;
@@ -58,8 +60,9 @@ export function startGateway(options: GatewayOptions): Controller {
   return controller;
 }
 
-/** No key of a Service: those have a slash. */
+/** No keys of Services: those have a slash. */
 const NODES = 'nodes';
+const INGRESSES = 'ingresses';
 
 type NodeObject = ReturnType<typeof readyNodes>[number];
 
@@ -90,15 +93,20 @@ class Gateway {
   async sync(key: string): Promise<void> {
     const { informers, plan } = this.#options;
     await Promise.all([informers.of(services).whenSynced(), informers.of(nodes).whenSynced()]);
-    const { name, namespace } = splitKey(key);
-    const service = informers.of(services).get(name, namespace);
-    const wanted = service ? frontendsOf(service, informers.of(nodes).list(), plan) : [];
+    const wanted = key === INGRESSES ? ingressFrontends(informers.of(ingresses).list(), plan) : this.#ofService(key);
     const open = this.#listeners.get(key) ?? new Map<string, Server>();
     this.#listeners.set(key, open);
     const names = new Set(wanted.map(nameOf));
     for (const [at, server] of open) if (!names.has(at)) this.#shut(open, at, server);
     for (const frontend of wanted) if (!open.has(nameOf(frontend))) this.#open(open, frontend);
     if (open.size === 0) this.#listeners.delete(key);
+  }
+
+  #ofService(key: string): Frontend[] {
+    const { informers, plan } = this.#options;
+    const { name, namespace } = splitKey(key);
+    const service = informers.of(services).get(name, namespace);
+    return service ? frontendsOf(service, informers.of(nodes).list(), plan) : [];
   }
 
   #open(open: Map<string, Server>, frontend: Frontend): void {

@@ -7,7 +7,6 @@ import { type Clock, sleep } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { createAlarm } from './alarm.ts';
 import { ownClasses } from './classes.ts';
-import { makeDefaultCertificate } from './default-certificate.ts';
 import { followFacts } from './facts.ts';
 import { Haproxy, type HaproxyOptions } from './haproxy/haproxy.ts';
 import { Names, type Resolution } from './names.ts';
@@ -26,7 +25,7 @@ export interface IngressOptions {
   readonly controllerName?: string;
   /** Who tells the world about Ingresses: their addresses and what is wrong with them. */
   readonly publisher: Publisher;
-  readonly haproxy: Omit<HaproxyOptions, 'clock' | 'log' | 'defaultCertificate'>;
+  readonly haproxy: Omit<HaproxyOptions, 'clock' | 'log'>;
   /** Asks DNS for the names of ExternalName Services. */
   readonly resolve: (name: string) => Promise<Resolution>;
   readonly clock: Clock;
@@ -52,12 +51,7 @@ export function startIngress(options: IngressOptions): IngressController {
   const classes = informers.of(ingressClasses);
   const ownClassOf = ownClasses((name) => classes.get(name), options.controllerName);
   const facts = followFacts({ informers, names, ownClassOf, onChange: alarm.ring });
-  const haproxy = new Haproxy({
-    ...options.haproxy,
-    defaultCertificate: () => makeDefaultCertificate(clock),
-    clock,
-    log,
-  });
+  const haproxy = new Haproxy({ ...options.haproxy, clock, log });
   const status = startStatus({ ...options, ownClassOf });
   const reporter = reportProblems({ ...options, ownClassOf });
   const tabulate = createTabulator();

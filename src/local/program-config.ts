@@ -67,6 +67,7 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
   const client = pairPaths(nodeClientName(node.name));
   const serving = pairPaths(nodeServingName(node.name));
   const ingress = pairPaths('ingress');
+  const ingressServing = pairPaths('ingress-default');
   return {
     clusterName: plan.name,
     nodeName: node.name,
@@ -86,7 +87,13 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
     serviceCidr: plan.serviceCidr,
     cgroupParent: `/${node.cgroup}`,
     proxyMode: node.proxyMode,
-    ingress: { directory: join(node.runDir, 'ingress'), certFile: pki(ingress.cert), keyFile: pki(ingress.key) },
+    ingress: {
+      directory: join(node.runDir, 'ingress'),
+      certFile: pki(ingress.cert),
+      keyFile: pki(ingress.key),
+      servingCertFile: pki(ingressServing.cert),
+      servingKeyFile: pki(ingressServing.key),
+    },
     loadBalancer: { pool: plan.loadBalancerPool, link: 'eth0', broadcast: plan.lan.broadcast },
   };
 }

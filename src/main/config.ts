@@ -73,6 +73,9 @@ export interface NodeIngressConfig {
   /** Client certificate: user `sampan:ingress`, who may read Secrets where a node may not. */
   readonly certFile: string;
   readonly keyFile: string;
+  /** Certificate that is shown to clients whose name has none. */
+  readonly servingCertFile: string;
+  readonly servingKeyFile: string;
 }
 
 /** What `sampan agent --config` reads: one node. */

@@ -23,7 +23,7 @@ export function startNodeIngress(
   agent: ProgramContext & { client: Client; informers: Informers },
 ): void {
   const { clock, random, log, signal, informers } = agent;
-  const { directory, certFile, keyFile } = config.ingress;
+  const { directory, certFile, keyFile, servingCertFile, servingKeyFile } = config.ingress;
   const pem = (path: string) => readFileSync(path, 'utf8');
   const connection = { server: config.server, ca: pem(config.caFile), cert: pem(certFile), key: pem(keyFile) };
   const client = createClient(httpsTransport(connection));
@@ -44,6 +44,7 @@ export function startNodeIngress(
       directory,
       listen: [{ address: config.nodeIp, httpPort: HTTP_PORT, httpsPort: HTTPS_PORT }],
       user: { name: 'haproxy', group: 'haproxy' },
+      defaultCertificate: () => `${pem(servingCertFile).trim()}\n${pem(servingKeyFile)}`,
     },
     resolve: resolveWith(resolver),
     clock,

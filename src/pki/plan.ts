@@ -64,10 +64,10 @@ export function nodeServingName(node: string): string {
 }
 
 /**
- * Every PKI file that a cluster needs, keeping what is still good: `ca`, `apiserver` (serving), `apiserver-kubelet-client`,
- * `admin`, `controller-manager`, `scheduler` and `ingress` (clients), two pairs a node, and `sa.key` with `sa.pub` for service-account
- * tokens. Pure: the caller reads `existing` and writes `changed` (keys with mode 0600). Throws when `ca.crt` and `ca.key`
- * are there but unusable, since a new authority would shut out every existing client.
+ * Every PKI file that a cluster needs, keeping what is still good: `ca`, `apiserver` and `ingress-default` (serving),
+ * `apiserver-kubelet-client`, `admin`, `controller-manager`, `scheduler` and `ingress` (clients), two pairs a node, and
+ * `sa.key` with `sa.pub` for service-account tokens. Pure: the caller reads `existing` and writes `changed` (keys with mode
+ * 0600). Throws when `ca.crt` and `ca.key` are there but unusable, since a new authority would shut out every existing client.
  */
 export function planPki(options: PkiOptions): PkiPlan {
   const files = new Map<string, string>();
@@ -87,6 +87,10 @@ function wantedCertificates(options: PkiOptions): [string, CertificateOptions][]
     ['controller-manager', client('system:kube-controller-manager')],
     ['scheduler', client('system:kube-scheduler')],
     ['ingress', client('sampan:ingress')],
+    [
+      'ingress-default',
+      { commonName: 'sampan-ingress-default-certificate', dnsNames: ['ingress.local'], usage: 'server' },
+    ],
     ...options.nodes.flatMap(nodeCertificates),
   ];
 }

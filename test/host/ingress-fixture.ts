@@ -25,6 +25,7 @@ import { type IngressController, startIngress } from '../../src/ingress/start.ts
 import { fixedPublisher } from '../../src/ingress/status.ts';
 import { sleep, systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
+import { makeDefaultCertificate } from '../../src/main/default-certificate.ts';
 import { createRandom, startTestServer, type TestServer } from '../../src/testing/server.ts';
 
 export const ADDRESS = '10.89.0.11';
@@ -119,6 +120,7 @@ export class IngressWorld {
         directory: join(this.directory, 'haproxy'),
         listen: [{ address: ADDRESS, httpPort: 80, httpsPort: 443 }],
         user: { name: 'haproxy', group: 'haproxy' },
+        defaultCertificate: () => makeDefaultCertificate(systemClock),
       },
       resolve: async (name) => this.names.get(name) ?? Promise.reject(new Error('no such name')),
     });

@@ -8,13 +8,13 @@ import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
 import { secrets } from '../../src/api/kinds/secret.ts';
 import { type CommandError, run } from '../../src/host/exec.ts';
-import { makeDefaultCertificate } from '../../src/ingress/default-certificate.ts';
 import { arrangeAnew } from '../../src/ingress/haproxy/arrange.ts';
 import { filesIn } from '../../src/ingress/haproxy/haproxy.ts';
 import { renderCertificateList, renderConfig, renderMap } from '../../src/ingress/haproxy/render.ts';
 import { factsOf, ingress, nginx, service, slice, tlsSecret } from '../../src/ingress/ingress.fixture.ts';
 import { createTabulator } from '../../src/ingress/table.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { makeDefaultCertificate } from '../../src/main/default-certificate.ts';
 import { ADDRESS, enterOwnNetwork, IngressWorld, whyNoHaproxy } from './ingress-fixture.ts';
 
 describe('Ingress and hostile input', { skip: whyNoHaproxy() ?? false }, () => {

@@ -23,7 +23,7 @@ export interface HaproxyOptions {
   readonly listen: readonly Listen[];
   /** Account of the workers; this process's own when left out. */
   readonly user?: RenderOptions['user'];
-  /** Makes certificate and key, PEM, for clients whose name has none; asked once for a directory. */
+  /** Makes certificate and key, PEM, for clients whose name has none; asked at each load. */
   readonly defaultCertificate: () => string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -173,7 +173,7 @@ export class Haproxy {
     for (const name of readdirSync(files.certificates))
       if (!layout.certificates.has(name)) rmSync(join(files.certificates, name));
     for (const [name, { pem }] of layout.certificates) write(join(files.certificates, name), pem);
-    if (!existsSync(files.defaultCertificate)) write(files.defaultCertificate, defaultCertificate());
+    write(files.defaultCertificate, defaultCertificate());
     write(files.certificateList, renderCertificateList(layout, files));
     write(files.exactMap, renderMap(layout.exact));
     write(files.prefixMap, renderMap(layout.prefix));

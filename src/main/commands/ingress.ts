@@ -9,6 +9,7 @@ import { fixedPublisher } from '../../ingress/status.ts';
 import { untilAborted } from '../../lib/abort.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { type FlagValues, type RunCommand, UsageError } from '../command.ts';
+import { makeDefaultCertificate } from '../default-certificate.ts';
 import { numberFlag } from '../local-context.ts';
 import { programContext } from '../program-context.ts';
 import { resolveWith } from '../resolve.ts';
@@ -19,13 +20,19 @@ export const run: RunCommand = async ({ flags }, context) => {
   const { clock, random, log, signal } = programContext(context);
   const read = (path: string) => readFileSync(path, 'utf8');
   const client = createClient(httpsTransport(parseKubeconfig(read(String(flags['kubeconfig'])), read)));
+  let certificate: string | undefined;
   const controller = startIngress({
     client,
     informers: createInformers({ client, clock, log, random, signal }),
     recorder: createEventRecorder({ client, clock, log, component: 'sampan-ingress' }),
     controllerName: String(flags['controller']),
     publisher: fixedPublisher(addressesOf(flags)),
-    haproxy: { directory: String(flags['directory']), listen: [listenOf(flags)], ...accountOf(context.uid) },
+    haproxy: {
+      directory: String(flags['directory']),
+      listen: [listenOf(flags)],
+      ...accountOf(context.uid),
+      defaultCertificate: () => (certificate ??= makeDefaultCertificate(clock)),
+    },
     resolve: resolveWith(resolverOf(flags)),
     clock,
     random,
