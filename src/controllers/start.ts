@@ -26,6 +26,7 @@ import { startResourceQuotas } from './resourcequota.ts';
 import { startRootCa } from './rootca.ts';
 import { startServiceAccounts } from './serviceaccount.ts';
 import { startStatefulSets } from './statefulset.ts';
+import { startTaintEviction } from './tainteviction.ts';
 import { startTokenSecrets } from './tokensecrets.ts';
 import { startVolumeProtection } from './volumeprotection.ts';
 
@@ -38,6 +39,7 @@ const controllers: readonly ((options: ControllersOptions) => void)[] = [
   startDeployments,
   startReplicaSets,
   startReplicationControllers,
+  startTaintEviction,
   startEndpointSliceMirroring,
   startEphemeralVolumes,
   startVolumeProtection,

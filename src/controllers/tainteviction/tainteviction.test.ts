@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nodes } from '../../api/kinds/node.ts';
+import { pods } from '../../api/kinds/pod.ts';
+import type { Node, Pod } from '../../api/types.ts';
+import { FakeClock } from '../../testing/clock.ts';
+import { startTestCluster } from '../../testing/cluster.ts';
+import { unknownConditions, wantedTaints } from '../nodelifecycle/taints.ts';
+import { evictionTime } from './time.ts';
+
+const NOW = '2026-01-01T00:00:00Z';
+
+function node(conditions: object[], spec: object = {}): Node {
+  return { metadata: { name: 'n' }, spec, status: { conditions } } as unknown as Node;
+}
+
+test('wantedTaints() says what keeps pods off a node', () => {
+  const rows: [object[], object, string, string[]][] = [
+    [[], {}, 'True', []],
+    [[], {}, 'False', ['not-ready:NoSchedule', 'not-ready:NoExecute']],
+    [[], {}, 'Unknown', ['unreachable:NoSchedule', 'unreachable:NoExecute']],
+    [[{ type: 'MemoryPressure', status: 'True' }], {}, 'True', ['memory-pressure:NoSchedule']],
+    [[{ type: 'DiskPressure', status: 'False' }], {}, 'True', []],
+    [[], { unschedulable: true }, 'True', ['unschedulable:NoSchedule']],
+    [[], { taints: [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }] }, 'True', []],
+  ];
+  for (const [conditions, spec, ready, expected] of rows) {
+    const taints = wantedTaints(node(conditions, spec), { ready, now: NOW });
+    assert.deepEqual(
+      taints.map(({ key, effect }) => `${key.split('/')[1]}:${effect}`),
+      expected,
+    );
+  }
+  const own = { key: 'gpu', effect: 'NoSchedule' };
+  assert.deepEqual(wantedTaints(node([], { taints: [own] }), { ready: 'True', now: NOW }), [own]);
+  const old = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: 'before' };
+  assert.equal(wantedTaints(node([], { taints: [old] }), { ready: 'Unknown', now: NOW }).at(-1)!.timeAdded, 'before');
+});
+
+test('unknownConditions() doubts all that a node says of itself', () => {
+  const told = (conditions: object[]) =>
+    unknownConditions(node(conditions), NOW).map(({ type, reason }) => `${type}:${reason}`);
+  assert.deepEqual(told([{ type: 'Ready' }, { type: 'DiskPressure' }]), [
+    'Ready:NodeStatusUnknown',
+    'DiskPressure:NodeStatusUnknown',
+  ]);
+  assert.deepEqual(told([]), ['Ready:NodeStatusNeverUpdated']);
+});
+
+test('evictionTime() follows tolerations', () => {
+  const taint = { key: 'a', effect: 'NoExecute' as const };
+  const rows: [object[], number][] = [
+    [[], 0],
+    [[{ key: 'b', operator: 'Exists' }], 0],
+    [[{ key: 'a', operator: 'Exists' }], Infinity],
+    [[{ operator: 'Exists' }], Infinity],
+    [[{ key: 'a', operator: 'Exists', effect: 'NoSchedule' }], 0],
+    [[{ key: 'a', operator: 'Exists', tolerationSeconds: 30 }], 31_000],
+    [
+      [
+        { key: 'a', operator: 'Exists', tolerationSeconds: 30 },
+        { operator: 'Exists', tolerationSeconds: 10 },
+      ],
+      11_000,
+    ],
+    [[{ key: 'a', operator: 'Exists', tolerationSeconds: -5 }], 1000],
+  ];
+  for (const [tolerations, expected] of rows) {
+    assert.equal(
+      evictionTime({ spec: { tolerations } } as unknown as Pod, [taint], () => 1000),
+      expected,
+    );
+  }
+});
+
+test('a taint of an operator ends pods at once or later, and not those that bear it', async () => {
+  const clock = new FakeClock();
+  const { client, addNode, eventually, stop } = await startTestCluster({ clock });
+  try {
+    await addNode('node-1');
+    const pod = (name: string, tolerations: object[]) =>
+      client.create(pods, {
+        metadata: { name, namespace: 'default' },
+        spec: { containers: [{ name: 'c', image: 'i' }], tolerations },
+      } as never);
+    await pod('plain', []);
+    await pod('later', [{ key: 'repair', operator: 'Exists', tolerationSeconds: 20 }]);
+    await pod('stays', [{ key: 'repair', operator: 'Exists' }]);
+    const names = async () => (await client.list(pods)).items.map(({ metadata }) => metadata.name).join();
+    await eventually(async () =>
+      (await client.list(pods)).items.every(({ status }) => status?.podIP) ? true : undefined,
+    );
+    const taints = [{ key: 'repair', effect: 'NoExecute' }];
+    await client.patch(nodes, { name: 'node-1' }, { type: 'merge', body: { spec: { taints } } });
+    await eventually(async () => ((await names()) === 'later,stays' ? true : undefined));
+    clock.advance(21_000);
+    await eventually(async () => ((await names()) === 'stays' ? true : undefined));
+  } finally {
+    stop();
+  }
+});
+
+test('pods of a node that is gone go, and are said to have failed', async () => {
+  const { client, addNode, informers, eventually, stop } = await startTestCluster();
+  try {
+    await addNode('node-1');
+    await client.create(pods, {
+      metadata: { name: 'p', namespace: 'default' },
+      spec: { containers: [{ name: 'c', image: 'i' }] },
+    });
+    await eventually(async () => ((await client.list(pods)).items[0]?.status?.podIP ? true : undefined));
+    let last: Pod | undefined;
+    informers.of(pods).subscribe(({ type, object }) => {
+      if (type === 'deleted') last = object;
+    });
+    await client.delete(nodes, { name: 'node-1' });
+    await eventually(async () => ((await client.list(pods)).items.length === 0 ? true : undefined));
+    await eventually(() => last);
+    assert.equal(last?.status?.phase, 'Failed');
+    assert.ok(last.status.conditions?.some(({ reason }) => reason === 'DeletionByPodGC'));
+  } finally {
+    stop();
+  }
+});
