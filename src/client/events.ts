@@ -17,6 +17,8 @@ export interface RecordedEvent {
   message: string;
   /** Part of the object: `spec.containers{nginx}`. */
   fieldPath?: string;
+  /** Who tells it, when it is another than the recorder's own component. */
+  component?: string;
 }
 
 export interface EventRecorderOptions {
@@ -83,6 +85,7 @@ async function raise(options: Writer, known: Event, occurrence: Occurrence): Pro
 
 function create(options: Writer, { object, event, time }: Occurrence): Promise<Event> {
   const { name, namespace = 'default', uid, resourceVersion } = object.metadata;
+  const { component = options.component } = event;
   const { apiVersion, kind } = object;
   return options.client.create(events, {
     metadata: { name: `${name.slice(0, 200)}.${options.nextSuffix()}`, namespace },
@@ -98,8 +101,8 @@ function create(options: Writer, { object, event, time }: Occurrence): Promise<E
     type: event.type,
     reason: event.reason,
     message: event.message,
-    source: { component: options.component, host: options.host },
-    reportingComponent: options.component,
+    source: { component, host: options.host },
+    reportingComponent: component,
     reportingInstance: options.host ?? '',
     firstTimestamp: time,
     lastTimestamp: time,

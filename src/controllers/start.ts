@@ -1,3 +1,4 @@
+import type { EventRecorder } from '../client/events.ts';
 import { bootstrap } from './bootstrap.ts';
 import { startCertificateSigning } from './certificatesigning.ts';
 import { startClusterDns } from './clusterdns.ts';
@@ -30,42 +31,46 @@ import { startTaintEviction } from './tainteviction.ts';
 import { startTokenSecrets } from './tokensecrets.ts';
 import { startVolumeProtection } from './volumeprotection.ts';
 
-/** Every controller of the cluster. */
-const controllers: readonly ((options: ControllersOptions) => void)[] = [
-  startNodeIpam,
-  startServiceAccounts,
-  startRootCa,
-  startClusterDns,
-  startDeployments,
-  startReplicaSets,
-  startReplicationControllers,
-  startTaintEviction,
-  startEndpointSliceMirroring,
-  startEphemeralVolumes,
-  startVolumeProtection,
-  startPersistentVolumes,
-  startDisruptions,
-  startCronJobs,
-  startJobTtl,
-  startJobs,
-  startDaemonSets,
-  startStatefulSets,
-  startEndpointSlices,
-  startEndpoints,
-  startProgrammed,
-  startNamespaces,
-  startGarbageCollector,
-  startNodeLifecycle,
-  startPodGc,
-  startEventTtl,
-  startCertificateSigning,
-  startTokenSecrets,
-  startResourceQuotas,
-  startClusterRoleAggregation,
+/** Every controller of the cluster, with the name that it tells events under. */
+const controllers: readonly (readonly [start: (options: ControllersOptions) => void, component: string])[] = [
+  [startNodeIpam, 'node-ipam-controller'],
+  [startServiceAccounts, 'serviceaccount-controller'],
+  [startRootCa, 'root-ca-certificate-publisher'],
+  [startClusterDns, 'cluster-dns-controller'],
+  [startDeployments, 'deployment-controller'],
+  [startReplicaSets, 'replicaset-controller'],
+  [startReplicationControllers, 'replication-controller'],
+  [startTaintEviction, 'taint-eviction-controller'],
+  [startEndpointSliceMirroring, 'endpoint-slice-mirroring-controller'],
+  [startEphemeralVolumes, 'ephemeral-volume-controller'],
+  [startVolumeProtection, 'volume-protection-controller'],
+  [startPersistentVolumes, 'persistentvolume-controller'],
+  [startDisruptions, 'controllermanager'],
+  [startCronJobs, 'cronjob-controller'],
+  [startJobTtl, 'ttl-after-finished-controller'],
+  [startJobs, 'job-controller'],
+  [startDaemonSets, 'daemonset-controller'],
+  [startStatefulSets, 'statefulset-controller'],
+  [startEndpointSlices, 'endpoint-slice-controller'],
+  [startEndpoints, 'endpoint-controller'],
+  [startProgrammed, 'programmed-controller'],
+  [startNamespaces, 'namespace-controller'],
+  [startGarbageCollector, 'garbage-collector-controller'],
+  [startNodeLifecycle, 'node-controller'],
+  [startPodGc, 'pod-garbage-collector-controller'],
+  [startEventTtl, 'event-ttl-controller'],
+  [startCertificateSigning, 'certificate-controller'],
+  [startTokenSecrets, 'token-secret-controller'],
+  [startResourceQuotas, 'resourcequota-controller'],
+  [startClusterRoleAggregation, 'clusterrole-aggregation-controller'],
 ];
 
 /** Makes what a cluster starts with, then runs all controllers until the signal aborts. */
 export async function startControllers(options: ControllersOptions): Promise<void> {
   await bootstrap(options);
-  for (const start of controllers) start(options);
+  for (const [start, component] of controllers) start({ ...options, recorder: as(component, options.recorder) });
+}
+
+function as(component: string, recorder: EventRecorder): EventRecorder {
+  return { record: (object, event) => recorder.record(object, { component, ...event }) };
 }

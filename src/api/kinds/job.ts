@@ -48,13 +48,16 @@ export const jobs: Resource<Job> = {
 };
 
 /** Pods belong to a Job by labels that no other Job has, unless its selector is its own choice. */
-function generateSelector({ metadata, spec }: Job): void {
+function generateSelector(job: Job): void {
+  const { metadata, spec } = job;
   if (!spec?.template) return;
   const { name, uid = '' } = metadata;
   const names = { 'job-name': name, 'batch.kubernetes.io/job-name': name };
   const uids = { 'controller-uid': uid, 'batch.kubernetes.io/controller-uid': uid };
   spec.template.metadata ??= {};
   spec.template.metadata.labels = { ...spec.template.metadata.labels, ...names, ...(spec.manualSelector ? {} : uids) };
+  if (Object.keys(job.metadata.labels ?? {}).length === 0)
+    job.metadata.labels = { ...spec.template.metadata.labels } as Record<string, string>;
   if (spec.manualSelector || spec.selector) return;
   spec.selector = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
 }

@@ -52,9 +52,18 @@ export const statefulSets: Resource<StatefulSet> = {
   prepareForCreate(set) {
     set.status = { replicas: 0, availableReplicas: 0 };
   },
-  validate: ({ spec }) => validateWorkload(spec),
+  validate: ({ spec }) => validateWorkload(withClaims(spec)),
   validateUpdate: (set, old) => (isDeepStrictEqual(fixedPart(set), fixedPart(old)) ? [] : [forbidden('spec', MUTABLE)]),
 };
+
+/** Claims are volumes of every pod, under the names of their templates. */
+function withClaims(spec: StatefulSet['spec']): StatefulSet['spec'] {
+  if (!spec?.template?.spec) return spec;
+  const podSpec = spec.template.spec;
+  const claims = (spec.volumeClaimTemplates ?? []).map(({ metadata }) => ({ name: metadata?.name ?? '' }));
+  const own = (podSpec.volumes ?? []).filter(({ name }) => !claims.some((claim) => claim.name === name));
+  return { ...spec, template: { ...spec.template, spec: { ...podSpec, volumes: [...own, ...claims] } } };
+}
 
 const MUTABLE =
   "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";

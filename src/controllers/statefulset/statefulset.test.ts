@@ -176,7 +176,13 @@ test('a StatefulSet makes its pods in order, with names, claims and a revision',
       metadata: { name: 'www' },
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
     };
-    await client.create(statefulSets, web({ volumeClaimTemplates: [template] }) as never);
+    const volumeMounts = [{ name: 'www', mountPath: '/data' }];
+    const podSpec = { containers: [{ name: 'web', image: 'nginx:1', volumeMounts }] };
+    const spec = {
+      volumeClaimTemplates: [template],
+      template: { metadata: { labels: { app: 'web' } }, spec: podSpec },
+    };
+    await client.create(statefulSets, web(spec) as never);
     await cluster.eventually(() => (made.length > 0 ? true : undefined));
     const first = await client.get(pods, { name: 'web-0', namespace: 'default' });
     assert.deepEqual([first.spec?.hostname, first.spec?.subdomain], ['web-0', 'web']);
