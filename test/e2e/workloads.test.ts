@@ -93,8 +93,9 @@ describe('workloads', { skip: obstacle() ?? false }, () => {
     await apply(STATEFUL);
     await kubectl('rollout', 'status', 'sts/db', '--timeout=60s');
     const address = await look('{.status.podIP}', 'pod', 'db-1');
-    const answer = await kubectl('exec', 'db-0', '--', 'getent', 'hosts', 'db-1.db');
-    assert.equal(answer.split(/\s+/)[0], address[0]);
+    const ask = ['--restart=Never', '--rm', '-i', '--', 'nslookup', 'db-1.db.default.svc.cluster.local'];
+    const answer = await kubectl('run', 'ask', '--image=busybox', ...ask);
+    assert.ok(answer.includes(`Address: ${address[0]}`), answer);
     const [node] = await look('{.spec.nodeName}', 'pod', 'db-1');
     await kubectl('rollout', 'restart', 'sts/db');
     await kubectl('rollout', 'status', 'sts/db', '--timeout=60s');
