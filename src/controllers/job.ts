@@ -52,6 +52,11 @@ function selectsPod({ spec }: Job, labels: Record<string, string> | undefined): 
   return selects(spec?.selector as LabelSelectorObject | undefined, labels);
 }
 
+/** Another controller than this one answers for it (`spec.managedBy`). */
+function isForeign({ spec }: Job): boolean {
+  return spec?.managedBy !== undefined && spec.managedBy !== 'kubernetes.io/job-controller';
+}
+
 class Reconciler {
   readonly #options: ControllersOptions;
   readonly #control: PodControl;
@@ -85,7 +90,7 @@ class Reconciler {
     const job = informers.of(jobs).get(name, namespace);
     const strangers = this.#heldByName.get(key).filter((pod) => controllerOf(pod)?.uid !== job?.metadata.uid);
     await Promise.all(strangers.map((pod) => this.#release(key, pod)));
-    if (!job) return undefined;
+    if (!job || isForeign(job)) return undefined;
     if (!this.#control.isSettled(key) || !this.#pendingJobs.isSettled(key)) return { again: SETTLE_MS };
     return this.#sync(key, job);
   }

@@ -2,7 +2,7 @@ import { pods } from '../api/kinds/pod.ts';
 import { replicaSets } from '../api/kinds/replicaset.ts';
 import { replicationControllers } from '../api/kinds/replicationcontroller.ts';
 import type { Resource } from '../api/resource.ts';
-import { type LabelSelectorObject, selects } from '../api/selectors.ts';
+import { type LabelSelectorObject, matchesLabels, selectorRequirements, selects } from '../api/selectors.ts';
 import type { Pod, ReplicaSet } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
@@ -107,11 +107,14 @@ class Reconciler {
 
   #claim(key: string, set: ReplicaSet): Promise<Pod[]> {
     const { kind, selectorOf } = this.#replicating;
+    const selector = selectorOf(set);
+    // Thousands of pods are asked by one set.
+    const requirements = selector && selectorRequirements(selector);
     const ownership = {
       owner: set,
       ownerKind: kind,
       resource: pods,
-      matches: (pod: Pod) => selects(selectorOf(set), pod.metadata.labels),
+      matches: (pod: Pod) => requirements !== undefined && matchesLabels(requirements, pod.metadata.labels),
       adoptable: isPodActive,
       wrote: (pod: Pod) => this.#control.wrote(key, pod),
     };

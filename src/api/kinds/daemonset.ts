@@ -1,6 +1,7 @@
 import { ageColumn, column, labelsText, nameColumn, selectorText, wide } from '../columns.ts';
 import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
+import { validateDaemonSetStrategy } from '../pod/strategy.ts';
 import { validateWorkload, validateWorkloadUpdate } from '../pod/template.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { DaemonSet } from '../types.ts';
@@ -42,6 +43,6 @@ export const daemonSets: Resource<DaemonSet> = {
   prepareForCreate(set) {
     set.status = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 };
   },
-  validate: ({ spec }) => validateWorkload(spec),
+  validate: ({ spec }) => [...validateWorkload(spec, 'daemonset'), ...validateDaemonSetStrategy(spec)],
   validateUpdate: (set, old) => validateWorkloadUpdate(set.spec, old.spec),
 };

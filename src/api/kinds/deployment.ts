@@ -1,6 +1,7 @@
 import { ageColumn, column, nameColumn, selectorText, wide } from '../columns.ts';
 import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
+import { validateDeploymentStrategy } from '../pod/strategy.ts';
 import { validateWorkload, validateWorkloadUpdate } from '../pod/template.ts';
 import type { Resource } from '../resource.ts';
 import { formatLabelSelector } from '../selectors.ts';
@@ -44,6 +45,6 @@ export const deployments: Resource<Deployment> = {
   prepareForCreate(deployment) {
     deployment.status = {};
   },
-  validate: ({ spec }) => validateWorkload(spec),
+  validate: ({ spec }) => [...validateWorkload(spec, 'deployment'), ...validateDeploymentStrategy(spec)],
   validateUpdate: (deployment, old) => validateWorkloadUpdate(deployment.spec, old.spec),
 };

@@ -3,6 +3,7 @@ import { ageColumn, column, nameColumn } from '../columns.ts';
 import { forbidden } from '../field-error.ts';
 import { containersColumn, imagesColumn } from '../pod/columns.ts';
 import { setPodSpecDefaults } from '../pod/defaults.ts';
+import { validateStatefulSetStrategy } from '../pod/strategy.ts';
 import { validateWorkload } from '../pod/template.ts';
 import { namespacedKind, type Resource } from '../resource.ts';
 import type { StatefulSet } from '../types.ts';
@@ -52,7 +53,7 @@ export const statefulSets: Resource<StatefulSet> = {
   prepareForCreate(set) {
     set.status = { replicas: 0, availableReplicas: 0 };
   },
-  validate: ({ spec }) => validateWorkload(withClaims(spec)),
+  validate: ({ spec }) => [...validateWorkload(withClaims(spec), 'statefulset'), ...validateStatefulSetStrategy(spec)],
   validateUpdate: (set, old) => (isDeepStrictEqual(fixedPart(set), fixedPart(old)) ? [] : [forbidden('spec', MUTABLE)]),
 };
 
