@@ -1,5 +1,5 @@
 import type { Resource } from '../api/resource.ts';
-import type { KubeObject, OwnerReference } from '../api/types.ts';
+import type { KubeObject, OwnerReference, Pod } from '../api/types.ts';
 import type { Client } from '../client/client.ts';
 import { Index } from '../client/index-by.ts';
 import type { Informer } from '../client/informer.ts';
@@ -66,6 +66,15 @@ async function setOwners<T extends KubeObject>(
   }
 }
 
+const made = new WeakMap<object, unknown>();
+
+/** One index a cache, for all controllers. */
+export function byController<T extends KubeObject>(informer: Informer<T>): ByController<T> {
+  const index = (made.get(informer) as ByController<T> | undefined) ?? new ByController(informer);
+  made.set(informer, index);
+  return index;
+}
+
 /** The objects of a cache by who controls them, and those of a namespace that nobody does. */
 export class ByController<T extends KubeObject> {
   readonly #index: Index<T>;
@@ -83,6 +92,15 @@ export class ByController<T extends KubeObject> {
   candidates(owner: KubeObject): readonly T[] {
     return [...this.owned(owner.metadata.uid!), ...this.#index.get(orphansOf(owner.metadata.namespace))];
   }
+}
+
+const onNodes = new WeakMap<object, Index<Pod>>();
+
+/** Bound pods by the name of their node; one index for all controllers. */
+export function podsByNode(informer: Informer<Pod>): Index<Pod> {
+  const index = onNodes.get(informer) ?? new Index(informer, (pod) => pod.spec?.nodeName);
+  onNodes.set(informer, index);
+  return index;
 }
 
 function orphansOf(namespace: string | undefined): string {

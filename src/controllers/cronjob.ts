@@ -6,7 +6,7 @@ import { objectKey, splitKey } from '../client/informer.ts';
 import { PendingWrites } from '../client/pending-writes.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
 import { timestamp } from '../lib/clock.ts';
-import { ByController } from './claim.ts';
+import { type ByController, byController } from './claim.ts';
 import { controllerOf, ignoreGone, sameContent } from './common.ts';
 import { type Plan, planCronJob } from './cronjob/plan.ts';
 import type { ControllersOptions } from './options.ts';
@@ -38,7 +38,7 @@ class Reconciler {
   constructor(options: ControllersOptions) {
     const { informers } = options;
     this.#options = options;
-    this.#jobs = new ByController(informers.of(jobs));
+    this.#jobs = byController(informers.of(jobs));
     this.#pending = new PendingWrites(informers.of(cronJobs));
   }
 

@@ -6,7 +6,7 @@ import type { DaemonSet, Node, Pod } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
 import { type Backoff, createBackoff } from '../lib/backoff.ts';
-import { ByController, claim } from './claim.ts';
+import { type ByController, byController, claim } from './claim.ts';
 import { controllerOf, ignoreGone, nextAvailableIn, sameContent } from './common.ts';
 import { daemonSetStatus, type Facts, planDaemonSet } from './daemonset/plan.ts';
 import { daemonPod, nodeOf } from './daemonset/pod.ts';
@@ -66,7 +66,7 @@ class Reconciler {
     this.#options = options;
     this.#history = new History(options);
     this.#control = new PodControl(options);
-    this.#pods = new ByController(options.informers.of(pods));
+    this.#pods = byController(options.informers.of(pods));
     this.#failures = new Failures(options);
   }
 

@@ -7,7 +7,7 @@ import type { Deployment, Pod, ReplicaSet } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { PendingWrites } from '../client/pending-writes.ts';
 import { type Controller, type Outcome, startController } from '../client/reconcile.ts';
-import { ByController, claim } from './claim.ts';
+import { type ByController, byController, claim } from './claim.ts';
 import { controllerOf, ignoreGone, isPodFinished, sameContent } from './common.ts';
 import {
   isScaling,
@@ -87,8 +87,8 @@ class Reconciler {
     const { informers } = options;
     this.#options = options;
     this.#pending = new PendingWrites(informers.of(replicaSets));
-    this.#sets = new ByController(informers.of(replicaSets));
-    this.#pods = new ByController(informers.of(pods));
+    this.#sets = byController(informers.of(replicaSets));
+    this.#pods = byController(informers.of(pods));
   }
 
   forget(key: string): void {

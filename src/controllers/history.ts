@@ -3,7 +3,7 @@ import { controllerRevisions } from '../api/kinds/controllerrevision.ts';
 import { selects } from '../api/selectors.ts';
 import type { ControllerRevision, DaemonSet, New, StatefulSet } from '../api/types.ts';
 import { PendingWrites } from '../client/pending-writes.ts';
-import { ByController, claim } from './claim.ts';
+import { type ByController, byController, claim } from './claim.ts';
 import { controllerRef, ignoreGone, sameContent } from './common.ts';
 import { stableHash } from './hash.ts';
 import type { ControllersOptions } from './options.ts';
@@ -35,7 +35,7 @@ export class History {
   constructor(options: ControllersOptions) {
     this.#options = options;
     this.#pending = new PendingWrites(options.informers.of(controllerRevisions));
-    this.#revisions = new ByController(options.informers.of(controllerRevisions));
+    this.#revisions = byController(options.informers.of(controllerRevisions));
   }
 
   whenSynced(): Promise<void> {

@@ -6,7 +6,7 @@ import { Index } from '../client/index-by.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { PendingWrites } from '../client/pending-writes.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
-import { ByController, claim } from './claim.ts';
+import { type ByController, byController, claim } from './claim.ts';
 import { controllerOf, ignoreGone, sameContent } from './common.ts';
 import { type Plan, planJob } from './job/plan.ts';
 import { isTracked, jobPod, TRACKING } from './job/pod.ts';
@@ -70,7 +70,7 @@ class Reconciler {
     this.#options = options;
     this.#control = new PodControl(options);
     this.#pendingJobs = new PendingWrites(informers.of(jobs));
-    this.#pods = new ByController(informers.of(pods));
+    this.#pods = byController(informers.of(pods));
     this.#heldByName = new Index(informers.of(pods), (pod) => {
       const owner = controllerOf(pod);
       return owner?.kind === 'Job' && isTracked(pod) ? `${pod.metadata.namespace}/${owner.name}` : undefined;

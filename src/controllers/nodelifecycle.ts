@@ -2,9 +2,10 @@ import { leases } from '../api/kinds/lease.ts';
 import { nodes } from '../api/kinds/node.ts';
 import { pods } from '../api/kinds/pod.ts';
 import type { Node, Pod } from '../api/types.ts';
-import { Index } from '../client/index-by.ts';
+import type { Index } from '../client/index-by.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
 import { timestamp } from '../lib/clock.ts';
+import { podsByNode } from './claim.ts';
 import { ignoreGone, isPodReady, sameContent } from './common.ts';
 import { unknownConditions, wantedTaints } from './nodelifecycle/taints.ts';
 import type { ControllersOptions } from './options.ts';
@@ -18,11 +19,11 @@ export function startNodeLifecycle(options: ControllersOptions): void {
   const { informers, clock } = options;
   // A server that was away must not blame the nodes for it.
   const startedAt = clock.now();
-  const podsByNode = new Index(informers.of(pods), (pod) => pod.spec?.nodeName);
+  const onNodes = podsByNode(informers.of(pods));
   const controller = startController({
     ...options,
     name: 'nodelifecycle',
-    reconcile: (name) => reconcile(options, { name, startedAt, podsByNode }),
+    reconcile: (name) => reconcile(options, { name, startedAt, onNodes }),
   });
   informers.of(nodes).subscribe(({ object }) => controller.enqueue(object.metadata.name));
   informers.of(leases, { namespace: NODE_LEASES });
@@ -31,10 +32,10 @@ export function startNodeLifecycle(options: ControllersOptions): void {
 interface Place {
   readonly name: string;
   readonly startedAt: number;
-  readonly podsByNode: Index<Pod>;
+  readonly onNodes: Index<Pod>;
 }
 
-async function reconcile(options: ControllersOptions, { name, startedAt, podsByNode }: Place): Promise<Outcome> {
+async function reconcile(options: ControllersOptions, { name, startedAt, onNodes }: Place): Promise<Outcome> {
   const { informers, clock } = options;
   const renewals = informers.of(leases, { namespace: NODE_LEASES });
   await Promise.all([informers.of(nodes), renewals, informers.of(pods)].map((cache) => cache.whenSynced()));
@@ -46,7 +47,7 @@ async function reconcile(options: ControllersOptions, { name, startedAt, podsByN
   const ready = node.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
   if (silent && ready !== 'Unknown') await markUnknown(options, node);
   const isReady = !silent && ready === 'True';
-  if (!isReady) await markPods(options, podsByNode.get(name));
+  if (!isReady) await markPods(options, onNodes.get(name));
   await setTaints(options, node, silent ? 'Unknown' : (ready ?? 'False'));
   return { again: LOOK_MS };
 }

@@ -6,6 +6,7 @@ import { Index } from '../client/index-by.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { startController } from '../client/reconcile.ts';
 import { timestamp } from '../lib/clock.ts';
+import { podsByNode } from './claim.ts';
 import { ignoreGone, isPodFinished } from './common.ts';
 import type { ControllersOptions } from './options.ts';
 
@@ -17,7 +18,7 @@ const ENDED = 'ended';
 /** Removes pods that no agent will end: bound to nodes that are gone or out of service, and ended ones in too large numbers. */
 export function startPodGc(options: ControllersOptions): void {
   const { informers } = options;
-  const podsByNode = new Index(informers.of(pods), (pod) => pod.spec?.nodeName);
+  const onNodes = podsByNode(informers.of(pods));
   const ended = new Index(informers.of(pods), (pod) => (isPodFinished(pod) ? ENDED : undefined));
   const controller = startController({
     ...options,
@@ -33,7 +34,7 @@ export function startPodGc(options: ControllersOptions): void {
   informers.of(nodes).subscribe(({ type, object }) => {
     const outOfService = object.spec?.taints?.some(({ key }) => key === OUT_OF_SERVICE) ?? false;
     if (type !== 'deleted' && !outOfService) return;
-    for (const pod of podsByNode.get(object.metadata.name)) controller.enqueue(objectKey(pod));
+    for (const pod of onNodes.get(object.metadata.name)) controller.enqueue(objectKey(pod));
   });
   informers.of(pods).subscribe(({ type, object }) => {
     const { nodeName } = object.spec ?? {};

@@ -6,7 +6,7 @@ import { type LabelSelectorObject, matchesLabels, selectorRequirements, selects 
 import type { Pod, ReplicaSet } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
-import { ByController, claim } from './claim.ts';
+import { type ByController, byController, claim } from './claim.ts';
 import { controllerOf, ignoreGone, isPodActive, nextAvailableIn, sameContent } from './common.ts';
 import type { ControllersOptions } from './options.ts';
 import { inRounds, PodControl, podFromTemplate } from './podcontrol.ts';
@@ -76,8 +76,8 @@ class Reconciler {
     this.#options = options;
     this.#replicating = replicating;
     this.#control = new PodControl(options);
-    this.#pods = new ByController(options.informers.of(pods));
-    this.#sets = new ByController(options.informers.of(replicating.kind));
+    this.#pods = byController(options.informers.of(pods));
+    this.#sets = byController(options.informers.of(replicating.kind));
   }
 
   forget(key: string): void {

@@ -7,7 +7,7 @@ import type { Pod, StatefulSet } from '../api/types.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { PendingWrites } from '../client/pending-writes.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
-import { ByController, claim } from './claim.ts';
+import { type ByController, byController, claim } from './claim.ts';
 import { controllerOf, ignoreGone, nextAvailableIn, sameContent } from './common.ts';
 import { History, REVISION_LABEL, templateOf, type Versions } from './history.ts';
 import type { ControllersOptions } from './options.ts';
@@ -66,7 +66,7 @@ class Reconciler {
     this.#options = options;
     this.#history = new History(options);
     this.#pending = new PendingWrites(options.informers.of(pods));
-    this.#pods = new ByController(options.informers.of(pods));
+    this.#pods = byController(options.informers.of(pods));
     options.informers.of(persistentVolumeClaims);
   }
 

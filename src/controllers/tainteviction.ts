@@ -1,9 +1,10 @@
 import { nodes } from '../api/kinds/node.ts';
 import { pods } from '../api/kinds/pod.ts';
 import type { Pod } from '../api/types.ts';
-import { Index } from '../client/index-by.ts';
+import type { Index } from '../client/index-by.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
 import { timestamp } from '../lib/clock.ts';
+import { podsByNode } from './claim.ts';
 import { ignoreGone, isPodFinished } from './common.ts';
 import type { ControllersOptions } from './options.ts';
 import { evictionTime } from './tainteviction/time.ts';
@@ -38,7 +39,7 @@ class Evictor {
 
   constructor(options: ControllersOptions) {
     this.#options = options;
-    this.#pods = new Index(options.informers.of(pods), (pod) => pod.spec?.nodeName);
+    this.#pods = podsByNode(options.informers.of(pods));
   }
 
   forget(node: string): void {
