@@ -8,14 +8,17 @@ import { objectKey, splitKey } from '../client/informer.ts';
 import { PendingWrites } from '../client/pending-writes.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
 import { backendsOf } from './backends.ts';
+import { podsByNode } from './claim.ts';
 import { controllerOf, controllerRef, ignoreGone, sameContent } from './common.ts';
 import { planSlices, portsText, type WantedSlice } from './endpointslice/plan.ts';
+import { ENABLED, wantsTopologyHints, withTopology, zoneShares } from './endpointslice/topology.ts';
 import type { ControllersOptions } from './options.ts';
 import { selectionOf } from './selection.ts';
 
 export const SERVICE_NAME = 'kubernetes.io/service-name';
 const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 const MANAGER = 'endpointslice-controller.k8s.io';
+const ZONE = 'topology.kubernetes.io/zone';
 const SETTLE_MS = 5000;
 
 /** Annotation: when what made a slice change happened; how fast rules follow is measured from then. */
@@ -26,6 +29,8 @@ interface Context extends ControllersOptions {
   readonly pending: PendingWrites<EndpointSlice>;
   /** Service key → when the first change came that its slices do not show yet, in milliseconds since the epoch. */
   readonly triggers: Map<string, number>;
+  /** What was last said of a Service's hints by zones. */
+  readonly topology: Map<string, readonly string[]>;
   /** Slices of this controller by Service. */
   readonly slices: Index<EndpointSlice>;
 }
@@ -37,7 +42,7 @@ export function startEndpointSlices(options: ControllersOptions): void {
   const pending = new PendingWrites(informers.of(endpointSlices));
   const slices = new Index(informers.of(endpointSlices), (slice) => (isOurs(slice) ? serviceKey(slice) : undefined));
   const triggers = new Map<string, number>();
-  const context: Context = { ...options, pending, triggers, slices };
+  const context: Context = { ...options, pending, triggers, topology: new Map(), slices };
   const controller = startController({
     ...options,
     name: 'endpointslice',
@@ -49,6 +54,15 @@ export function startEndpointSlices(options: ControllersOptions): void {
   });
   informers.of(endpointSlices).subscribe(({ object }) => {
     if (isOurs(object) && object.metadata.labels?.[SERVICE_NAME]) controller.enqueue(serviceKey(object));
+  });
+  informers.of(nodes).subscribe((change) => {
+    const moved =
+      change.type === 'updated' && change.old.metadata.labels?.[ZONE] !== change.object.metadata.labels?.[ZONE];
+    if (change.type !== 'added' && !moved) return;
+    for (const { metadata } of podsByNode(informers.of(pods)).get(change.object.metadata.name)) {
+      const found = selection.servicesOf(metadata.namespace ?? '', metadata.labels ?? {});
+      for (const service of found) controller.enqueue(objectKey(service));
+    }
   });
   informers.of(pods).subscribe((change) => {
     const versions = change.type === 'updated' ? [change.old, change.object] : [change.object];
@@ -73,7 +87,7 @@ function serviceKey({ metadata }: EndpointSlice): string {
 async function reconcile(context: Context, key: string): Promise<Outcome> {
   const { informers, pending, slices } = context;
   const { name, namespace } = splitKey(key);
-  const caches = [informers.of(services), informers.of(pods), informers.of(endpointSlices)];
+  const caches = [services, pods, nodes, endpointSlices].map((kind) => informers.of(kind as typeof services));
   await Promise.all(caches.map((cache) => cache.whenSynced()));
   const service = informers.of(services).get(name, namespace);
   // Slices go with their Service by garbage collection; those that stay behind belong to one of the same name.
@@ -90,10 +104,29 @@ async function reconcile(context: Context, key: string): Promise<Outcome> {
     return undefined;
   }
   const backends = backendsOf(service, selectionOf(informers).podsOf(service));
-  const zoneOf = (node: string) => informers.of(nodes).get(node)?.metadata.labels?.['topology.kubernetes.io/zone'];
-  await apply(context, { service, present, wanted: planSlices({ service, backends, present, zoneOf }) });
+  const zoneOf = (node: string) => informers.of(nodes).get(node)?.metadata.labels?.[ZONE];
+  const wanted = hinted(context, service, planSlices({ service, backends, present, zoneOf }));
+  await apply(context, { service, present, wanted });
   context.triggers.delete(key);
   return undefined;
+}
+
+/** The annotation for hints by zones wins over `trafficDistribution`. */
+function hinted(context: Context, service: Service, wanted: WantedSlice[]): WantedSlice[] {
+  const { informers, recorder, topology } = context;
+  const key = objectKey(service);
+  if (!wantsTopologyHints(service)) {
+    topology.delete(key);
+    return wanted;
+  }
+  const { slices, outcomes } = withTopology(wanted, zoneShares(informers.of(nodes).list()));
+  for (const message of outcomes.filter((outcome) => !topology.get(key)?.includes(outcome))) {
+    const enabled = message.startsWith(ENABLED);
+    const reason = enabled ? 'TopologyAwareHintsEnabled' : 'TopologyAwareHintsDisabled';
+    recorder.record(service, { type: enabled ? 'Normal' : 'Warning', reason, message });
+  }
+  topology.set(key, outcomes);
+  return slices;
 }
 
 interface Applied {

@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { endpointSlices } from '../../api/kinds/endpointslice.ts';
 import { services } from '../../api/kinds/service.ts';
-import type { EndpointSlice, Pod, Service } from '../../api/types.ts';
+import type { EndpointSlice, Node, Pod, Service } from '../../api/types.ts';
 import { startTestCluster } from '../../testing/cluster.ts';
 import { type Backend, backendsOf } from '../backends.ts';
 import { MAX_ENDPOINTS, planSlices, type WantedSlice } from './plan.ts';
+import { withTopology, zoneShares } from './topology.ts';
 
 const ip = (index: number) => `10.0.${index >> 8}.${index & 255}`;
 
@@ -192,5 +193,66 @@ test('slices of a Service that was made anew are not taken for its own', async (
     await eventually(async () => ((await slices()).length === 0 ? true : undefined));
   } finally {
     stop();
+  }
+});
+
+function zoned(zones: Record<string, number>): WantedSlice[] {
+  const endpoints = Object.entries(zones).flatMap(([zone, count]) =>
+    Array.from({ length: count }, (_, index) => ({
+      addresses: [`${zone}-${index}`],
+      conditions: { ready: true },
+      zone,
+    })),
+  );
+  return [{ addressType: 'IPv4', ports: [], endpoints }];
+}
+
+function workers(zones: Record<string, number>): Node[] {
+  return Object.entries(zones).map(([zone, cpu]) => {
+    const status = { conditions: [{ type: 'Ready', status: 'True' }], allocatable: { cpu: String(cpu) } };
+    return { metadata: { name: zone, labels: { 'topology.kubernetes.io/zone': zone } }, status } as unknown as Node;
+  });
+}
+
+test('endpoints are shared out to zones by what their nodes can do', () => {
+  const rows: [Record<string, number>, Record<string, number>, Record<string, number> | string][] = [
+    [
+      { a: 3, b: 3 },
+      { a: 4, b: 4 },
+      { a: 3, b: 3 },
+    ],
+    [
+      { a: 6, b: 0 },
+      { a: 4, b: 4 },
+      { a: 3, b: 3 },
+    ],
+    [
+      { a: 4, b: 2 },
+      { a: 4, b: 4 },
+      { a: 3, b: 3 },
+    ],
+    [
+      { a: 7, b: 5 },
+      { a: 4, b: 4 },
+      { a: 7, b: 5 },
+    ],
+    [{ a: 1, b: 0 }, { a: 4, b: 4 }, 'Insufficient number of endpoints'],
+    [{ a: 2 }, { a: 4 }, 'Insufficient number of zones'],
+    [
+      { a: 2, b: 1 },
+      { a: 4, b: 4 },
+      'Unable to allocate minimum required endpoints to each zone without exceeding overload threshold',
+    ],
+  ];
+  for (const [present, cores, expected] of rows) {
+    const { slices, outcomes } = withTopology(zoned(present), zoneShares(workers(cores)));
+    const zones = slices.flatMap(({ endpoints }) => endpoints.map(({ hints }) => hints?.forZones?.[0]?.name));
+    if (typeof expected === 'string') {
+      assert.deepEqual([zones.filter(Boolean), outcomes], [[], [`${expected}, addressType: IPv4`]]);
+      continue;
+    }
+    assert.deepEqual(outcomes, ['Topology Aware Hints has been enabled, addressType: IPv4']);
+    for (const [zone, count] of Object.entries(expected))
+      assert.equal(zones.filter((one) => one === zone).length, count, zone);
   }
 });
