@@ -8,7 +8,7 @@ import { services } from '../api/kinds/service.ts';
 import { microTimestamp } from '../lib/clock.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { startTestCluster } from '../testing/cluster.ts';
-import { wantedTaints } from './nodelifecycle.ts';
+import { wantedTaints } from './nodelifecycle/taints.ts';
 
 const KEY = { name: 'node-1', namespace: 'kube-node-lease' };
 
@@ -68,7 +68,7 @@ test('wantedTaints() keeps new pods off nodes under pressure, and leaves the tai
       spec: { taints },
       status: { conditions: [{ type: 'DiskPressure', status: pressure }] },
     }) as never;
-  const ready = { ready: true, now: '2026-01-01T00:00:00Z' };
+  const ready = { ready: 'True', now: '2026-01-01T00:00:00Z' };
   assert.deepEqual(wantedTaints(node('True', [foreign]), ready), [foreign, disk]);
   assert.deepEqual(wantedTaints(node('False', [disk, foreign]), ready), [foreign]);
 });
