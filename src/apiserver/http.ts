@@ -147,6 +147,7 @@ async function toRequest(options: ServeOptions, raw: IncomingMessage, signal: Ab
     query: url.query,
     headers: raw.headers as Record<string, string | undefined>,
     user,
+    ...(raw.socket.remoteAddress ? { remoteAddress: raw.socket.remoteAddress } : {}),
     body: bodyReader(raw),
     signal,
   };

@@ -5,6 +5,7 @@ import type { Store } from '../store/store.ts';
 import type { Admission, AdmissionPlugin } from './admission.ts';
 import type { Catalog } from './catalog.ts';
 import type { BodyDecoder } from './decode.ts';
+import type { Filter } from './filter.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
 
 /** What a request asks for, as authorization sees it. */
@@ -50,6 +51,8 @@ export interface ApiServerOptions {
   authorize?: Authorize;
   subresources?: readonly SubresourceHandler[];
   paths?: readonly PathHandler[];
+  /** The outermost first. */
+  filters?: readonly Filter[];
   /** Media type → decoder, for bodies that are neither JSON nor YAML. */
   decoders?: Readonly<Record<string, BodyDecoder>>;
 }

@@ -15,6 +15,8 @@ export interface ApiRequest {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly user: UserInfo;
+  /** Address of the client; left out for requests from inside the process. */
+  readonly remoteAddress?: string;
   /** The whole body; rejects with ApiError RequestEntityTooLarge beyond the limit. */
   body(): Promise<Buffer>;
   /** Aborts when the client goes away or the server stops. */

@@ -1,15 +1,17 @@
-import { ApiError, notFound } from '../api/errors.ts';
+import { ApiError } from '../api/errors.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Admission } from './admission.ts';
 import type { VerbContext } from './context.ts';
 import { Definitions } from './crd/definitions.ts';
 import { discovered, type Serves } from './discovered.ts';
 import { discover, SERVER_VERSION } from './discovery.ts';
+import type { Filter } from './filter.ts';
 import { ResourceHandler } from './handler.ts';
+import { createHealth } from './health.ts';
 import type { ApiServerOptions, Attributes } from './options.ts';
 import { isWatch } from './query.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
-import { errorResponse, indented, json, text } from './respond.ts';
+import { errorResponse, indented, json } from './respond.ts';
 import { Router, type Target } from './route.ts';
 
 export interface ApiServer {
@@ -40,25 +42,47 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const response = await path(request);
       if (response) return response;
     }
-    return serverPath(request) ?? discoveryPath(options, request);
+    return serverPath(request) ?? (await aliveIsHealthy(request)) ?? discoveryPath(options, request);
+  };
+  const answer = async (request: ApiRequest): Promise<ApiResponse> => {
+    try {
+      return indented(request, await serve(request));
+    } catch (error) {
+      const at = { method: request.method, path: request.path };
+      const response = errorResponse(error, (unexpected) =>
+        options.log.error('request failed', { ...at, error: (unexpected as Error)?.stack ?? String(unexpected) }),
+      );
+      return indented(request, response);
+    }
   };
   return {
-    async handle(request) {
-      try {
-        return indented(request, await serve(request));
-      } catch (error) {
-        const at = { method: request.method, path: request.path };
-        const response = errorResponse(error, (unexpected) =>
-          options.log.error('request failed', { ...at, error: (unexpected as Error)?.stack ?? String(unexpected) }),
-        );
-        return indented(request, response);
-      }
-    },
+    handle: filtered(options.filters ?? [], router, answer),
     locate(path) {
       const target = router.parse(path);
       return target && { target, object: handler.find(target) };
     },
     authorize,
+  };
+}
+
+/** A path that can not be parsed is for the handler to refuse: filters see it as no resource. */
+function filtered(filters: readonly Filter[], router: Router, handle: ApiServer['handle']): ApiServer['handle'] {
+  if (filters.length === 0) return handle;
+  const targetOf = (path: string) => {
+    try {
+      return router.parse(path);
+    } catch {
+      return undefined;
+    }
+  };
+  return (request) => {
+    const target = targetOf(request.path);
+    const info = { target, attributes: attributesOf(target, request) };
+    const chain = filters.reduceRight<ApiServer['handle']>(
+      (next, filter) => (passed) => filter(passed, info, next),
+      handle,
+    );
+    return chain(request);
   };
 }
 
@@ -104,18 +128,13 @@ function discoveryPath({ catalog, subresources = [] }: ApiServerOptions, request
   throw new ApiError('NotFound', 'the server could not find the requested resource');
 }
 
-const CHECKS = ['ping', 'log', 'etcd'];
+/** For a server that nobody gave checks of its own. */
+const aliveIsHealthy = createHealth(['ping', 'log', 'etcd'].map((name) => ({ name, healthy: () => true })));
+
+const PATHS = ['/api', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
 
 function serverPath(request: ApiRequest): ApiResponse | undefined {
   const path = request.path.replace(/\/$/, '');
   if (path === '/version') return json(200, SERVER_VERSION);
-  if (path === '')
-    return json(200, {
-      paths: ['/api', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'],
-    });
-  const check = /^\/(healthz|livez|readyz)(?:\/(\w+))?$/.exec(path);
-  if (!check) return undefined;
-  if (check[2] && !CHECKS.includes(check[2])) throw notFound({ group: '', plural: 'healthchecks' }, check[2]);
-  if (request.query.get('verbose') === null) return text(200, 'ok');
-  return text(200, `${CHECKS.map((name) => `[+]${name} ok`).join('\n')}\n${check[1]} check passed\n`);
+  return path === '' ? json(200, { paths: PATHS }) : undefined;
 }

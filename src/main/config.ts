@@ -42,6 +42,13 @@ export interface ServerConfig {
   readonly volumesDir?: string;
   /** Static bearer tokens: a CSV file of `token,user,uid,"group1,group2"`. */
   readonly tokenAuthFile?: string;
+  /** File that gets a line of JSON a request (`audit.k8s.io/v1 Event`); none is written when left out. */
+  readonly auditLogPath?: string;
+  /** `audit.k8s.io/v1 Policy`; everything at Metadata level when left out. */
+  readonly auditPolicyFile?: string;
+  /** Reading requests that are worked on at once (default: 400), and writing ones (default: 200). */
+  readonly maxRequestsInflight?: number;
+  readonly maxMutatingRequestsInflight?: number;
   /** Services at loopback addresses of the machine; none: they are not. */
   readonly gateway?: GatewayConfig;
 }

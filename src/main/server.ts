@@ -18,6 +18,7 @@ import { createAuth } from '../apiserver/auth/extension.ts';
 import { parseTokenFile } from '../apiserver/auth/token-file.ts';
 import { bootstrapObjects } from '../apiserver/bootstrap.ts';
 import { Catalog } from '../apiserver/catalog.ts';
+import { createHealth } from '../apiserver/health.ts';
 import { serveHttps } from '../apiserver/http.ts';
 import { inProcessTransport } from '../apiserver/in-process.ts';
 import { createLimits } from '../apiserver/limits/limits.ts';
@@ -44,6 +45,7 @@ import { startScheduler } from '../scheduler/scheduler.ts';
 import { openLmdbStore } from '../store/lmdb.ts';
 import type { Store } from '../store/store.ts';
 import type { GatewayConfig, ProgramContext, ServerConfig } from './config.ts';
+import { createFilters } from './filters.ts';
 
 const NODE_PORTS = { from: 30_000, to: 32_767 };
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -51,8 +53,10 @@ const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 /** One API server with its controllers and scheduler. Resolves when the signal aborts and all writes are on disk. */
 export async function runServer(config: ServerConfig, context: ProgramContext): Promise<void> {
   const store = await openLmdbStore({ directory: join(config.stateDir, 'store') });
-  const { server, auth, streaming } = createServer(config, context, store);
+  const progress: Progress = { policy: false, loops: false };
+  const { server, auth, streaming, filters } = createServer(config, { ...context, progress }, store);
   await bootstrapObjects(server);
+  progress.policy = true;
   const { certFile, keyFile, caFile } = config.pki;
   await serveHttps({
     server,
@@ -65,12 +69,32 @@ export async function runServer(config: ServerConfig, context: ProgramContext): 
   });
   context.log.info('serving', { addresses: config.listen });
   await startLoops(config, context, server);
+  progress.loops = true;
   await untilAborted(context.signal);
   streaming.close();
+  await filters.close();
   await store.close();
 }
 
-function createServer(config: ServerConfig, { clock, random, log }: ProgramContext, store: Store) {
+/** How far the start has come. */
+interface Progress {
+  policy: boolean;
+  loops: boolean;
+}
+
+function healthPath(store: Store, { progress, signal }: ProgramContext & { progress: Progress }) {
+  return createHealth([
+    { name: 'ping', healthy: () => true },
+    { name: 'log', healthy: () => true },
+    { name: 'etcd', healthy: () => !store.failed },
+    { name: 'poststarthook/rbac/bootstrap-roles', healthy: () => progress.policy },
+    { name: 'poststarthook/start-controllers', healthy: () => progress.loops },
+    { name: 'shutdown', only: ['readyz'], healthy: () => !signal.aborted },
+  ]);
+}
+
+function createServer(config: ServerConfig, context: ProgramContext & { progress: Progress }, store: Store) {
+  const { clock, random, log } = context;
   const { pki } = config;
   const decoders = { [PROTOBUF]: (body: Buffer) => decodeProtobuf(body).object };
   // The parts that look objects up are made before the server that has them.
@@ -88,6 +112,7 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
   const tls = { ca: pem(pki.caFile), cert: pem(pki.kubeletClientCertFile), key: pem(pki.kubeletClientKeyFile) };
   const streaming = createStreaming({ find, tls, clock, log });
   const catalog = new Catalog(registry);
+  const filters = createFilters(config, { store, catalog, clock, log, decoders });
   const server = createApiServer({
     store,
     catalog,
@@ -106,12 +131,18 @@ function createServer(config: ServerConfig, { clock, random, log }: ProgramConte
       ...createLimits({ store, catalog }),
     ],
     plugins: [...auth.plugins, ...createAdmissionPlugins({ store, catalog, clock, random, log })],
+    filters: filters.filters,
     authorize: auth.authorize,
     subresources: [...auth.subresources, ...streaming.subresources],
-    paths: [...auth.paths, createOpenApi({ catalog, readPackageFile })],
+    paths: [
+      healthPath(store, context),
+      filters.metrics.path,
+      ...auth.paths,
+      createOpenApi({ catalog, readPackageFile }),
+    ],
   });
   holder.server = server;
-  return { server, auth, streaming };
+  return { server, auth, streaming, filters };
 }
 
 function serviceAllocator(config: ServerConfig, store: Store, random: () => number): Admission<Service> {

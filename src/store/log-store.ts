@@ -65,6 +65,10 @@ export class LogStore implements Store {
     return this.#revision;
   }
 
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   get(key: string): KeyValue | undefined {
     return this.#items.get(key);
   }

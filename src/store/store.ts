@@ -64,6 +64,8 @@ export class CompactedError extends Error {
 export interface Store {
   /** Revision of the newest durable write. */
   readonly revision: number;
+  /** The disk failed a write: nothing more is written. */
+  readonly failed: boolean;
   get(key: string): KeyValue | undefined;
   /** The newest state of a key, writes on their way to the disk included: what the next write must be based on. */
   head(key: string): KeyValue | undefined;

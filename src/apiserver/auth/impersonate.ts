@@ -25,12 +25,21 @@ export function impersonate(authorizer: Authorizer, user: UserInfo, headers: Hea
   if (!wanted) return user;
   for (const attributes of checksOf(wanted)) authorizer.authorize(user, { ...attributes, verb: 'impersonate' });
   const { username, uid, extra } = wanted;
-  return {
+  const becomes: UserInfo = {
     username,
     groups: groupsOf(wanted),
     ...(uid ? { uid } : {}),
     ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
+  impersonators.set(becomes, user);
+  return becomes;
+}
+
+const impersonators = new WeakMap<UserInfo, UserInfo>();
+
+/** Who asks in `user`'s name; undefined when it is the user alone. */
+export function impersonatorOf(user: UserInfo): UserInfo | undefined {
+  return impersonators.get(user);
 }
 
 function readHeaders(headers: Headers): Wanted | undefined {
