@@ -10,6 +10,7 @@ import type { Logger } from '../lib/log.ts';
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
 import { errorResponse } from './respond.ts';
 import type { ApiServer } from './server.ts';
+import { dropWhenStalled, STALLED_MS } from './traffic/stalled.ts';
 
 /** Where to listen: an address of this network namespace, or a listening socket that was inherited. */
 export type ListenAt = { readonly address: string; readonly port: number } | { readonly fd: number };
@@ -211,7 +212,8 @@ async function write(response: ApiResponse, out: ServerResponse): Promise<void> 
   const { status, headers, body } = response;
   if (typeof body === 'string' || body instanceof Uint8Array) {
     out.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
-    out.end(body);
+    const stop = dropWhenStalled(out, STALLED_MS);
+    out.end(body, stop);
     return;
   }
   out.writeHead(status, headers);
@@ -225,7 +227,9 @@ async function write(response: ApiResponse, out: ServerResponse): Promise<void> 
 
 function drained(out: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    const stop = dropWhenStalled(out, STALLED_MS);
     const done = () => {
+      stop();
       out.off('drain', done);
       out.off('close', done);
       resolve();
