@@ -51,10 +51,14 @@ function serve({ protocol, ip, port }: Extract<PeerRequest, { do: 'serve' }>): P
       server.on('error', reject).listen(port, ip, done);
       return;
     }
-    const socket = createSocket('udp4');
+    const socket = createSocket(udpOf(ip));
     socket.on('message', (_, from) => socket.send(`${ip} ${from.address}`, from.port, from.address));
     socket.on('error', reject).bind(port, ip, done);
   });
+}
+
+function udpOf(ip: string): 'udp4' | 'udp6' {
+  return ip.includes(':') ? 'udp6' : 'udp4';
 }
 
 async function ask(request: Extract<PeerRequest, { do: 'ask' }>): Promise<PeerAnswer> {
@@ -76,7 +80,7 @@ function askTcp({ ip, port, timeoutMs }: Extract<PeerRequest, { do: 'ask' }>): P
 
 function askUdp({ ip, port, fromPort = 0, timeoutMs }: Extract<PeerRequest, { do: 'ask' }>): Promise<PeerAnswer> {
   return new Promise((resolve) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(udpOf(ip));
     const end = (answer: PeerAnswer) => {
       clearTimeout(timer);
       socket.close();

@@ -4,12 +4,21 @@ import { fileURLToPath } from 'node:url';
 import { run } from '../../src/host/exec.ts';
 import { addNetns, deleteNetns, ipBatch, netnsPath, setSysctls } from '../../src/host/netns.ts';
 import { PORTS, type Source, world } from '../../src/proxy/contract.ts';
+import { toIpv4, toIpv6 } from '../../src/proxy/ipv6.fixture.ts';
+import type { Family } from '../../src/servicemap/endpoint.ts';
 import type { PeerAnswer, PeerRequest } from './netns-peer.ts';
 
 const PEER = fileURLToPath(new URL('netns-peer.ts', import.meta.url));
 const SOURCES = ['pod-a', 'pod-b', 'node', 'other-node', 'outside'] as const;
 
 const SYSCTLS = {
+  'net/ipv6/conf/all/disable_ipv6': 0,
+  'net/ipv6/conf/default/disable_ipv6': 0,
+  'net/ipv6/conf/all/accept_dad': 0,
+  'net/ipv6/conf/default/accept_dad': 0,
+  'net/ipv6/conf/all/forwarding': 1,
+  // A pod that reaches itself is sent redirects, which use up the rate of the errors that refuse its next packets.
+  'net/ipv6/icmp/ratelimit': 0,
   'net/ipv4/ip_forward': 1,
   'net/ipv4/conf/all/rp_filter': 0,
   'net/ipv4/conf/default/rp_filter': 0,
@@ -18,19 +27,33 @@ const SYSCTLS = {
   'net/ipv4/conf/default/send_redirects': 0,
 };
 
+/** Addresses that are used at once, without asking whether somebody else has them. */
+const QUICK_IPV6 = {
+  'net/ipv6/conf/all/disable_ipv6': 0,
+  'net/ipv6/conf/default/disable_ipv6': 0,
+  'net/ipv6/conf/all/accept_dad': 0,
+  'net/ipv6/conf/default/accept_dad': 0,
+};
+
 /** A process inside a network namespace that serves, asks and sets rules there. */
 class Peer {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (answer: PeerAnswer) => void>();
+  readonly #family: Family;
   #last = 0;
 
-  constructor(netns: string) {
+  constructor(netns: string, family: Family) {
+    this.#family = family;
     const command = [`--net=${netnsPath(netns)}`, '--', process.execPath, PEER];
     this.#child = spawn('nsenter', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', ({ id, answer }: { id: number; answer: PeerAnswer }) => this.#waiting.get(id)?.(answer));
   }
 
   request(request: PeerRequest): Promise<PeerAnswer> {
+    return this.#family === 4 ? this.#send(request) : this.#send(translated(request)).then(toIpv4);
+  }
+
+  #send(request: PeerRequest): Promise<PeerAnswer> {
     const id = ++this.#last;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, (answer) => {
@@ -50,13 +73,23 @@ class Peer {
   }
 }
 
+/** A mode knows addresses of both families apart. */
+function translated(request: PeerRequest): PeerRequest {
+  if (!('options' in request)) return toIpv6(request);
+  const { addresses } = request.options;
+  return { ...request, options: { ...request.options, addresses: { ...addresses, ipv6: toIpv6(addresses) } } };
+}
+
 /** The contract's world in network namespaces: this node with two pods, another node with one, and a machine outside. */
 export class ProxyLan {
   readonly #prefix: string;
+  readonly #family: Family;
   readonly #peers = new Map<Source, Peer>();
 
-  constructor(prefix: string) {
+  /** With IPv6, whoever asks still speaks of the contract's addresses: requests and answers are translated. */
+  constructor(prefix: string, family: Family = 4) {
     this.#prefix = prefix;
+    this.#family = family;
   }
 
   netns(source: Source): string {
@@ -65,9 +98,11 @@ export class ProxyLan {
 
   async start(): Promise<void> {
     for (const source of SOURCES) await addNetns(this.netns(source));
-    for (const source of ['node', 'other-node', 'outside'] as const) await setSysctls(this.netns(source), SYSCTLS);
-    for (const [source, lines] of network((name) => this.netns(name))) await ipBatch(lines, this.netns(source));
-    for (const source of SOURCES) this.#peers.set(source, new Peer(this.netns(source)));
+    for (const source of SOURCES) await setSysctls(this.netns(source), source.startsWith('pod') ? QUICK_IPV6 : SYSCTLS);
+    const lines = network((name) => this.netns(name));
+    for (const [source, own] of lines)
+      await ipBatch(this.#family === 4 ? own : own.map(toIpv6Line), this.netns(source));
+    for (const source of SOURCES) this.#peers.set(source, new Peer(this.netns(source), this.#family));
     await Promise.all([
       this.serve('node', 'host-pod'),
       this.serve('pod-a', 'pod-a'),
@@ -96,6 +131,15 @@ export class ProxyLan {
     await Promise.all([...this.#peers.values()].map((peer) => peer.stop()));
     for (const source of SOURCES) await deleteNetns(this.netns(source));
   }
+}
+
+/** The same command in IPv6, where a link's own address is what a gateway is known by. */
+function toIpv6Line(line: string): string {
+  const plain = line
+    .replace('169.254.1.1/32', 'fe80::1/64')
+    .replaceAll('169.254.1.1', 'fe80::1')
+    .replace('unreachable default', 'unreachable ::/0');
+  return plain.includes('fe80') && plain.startsWith('route add fe80::1') ? 'link set eth0 up' : toIpv6(plain);
 }
 
 /** `ip` commands, in order: who makes a link pair comes before who uses its other end. */

@@ -7,6 +7,7 @@ import type { BackendOptions } from '../../src/proxy/backends.ts';
 import { type Skips, testContract } from '../../src/proxy/contract.fixture.ts';
 import { contract, type Flow, PORTS, type PodName, type Source, world } from '../../src/proxy/contract.ts';
 import type { ModeChoice, ModeName } from '../../src/proxy/mode.ts';
+import type { Family } from '../../src/servicemap/endpoint.ts';
 import { ServiceMap } from '../../src/servicemap/service-map.ts';
 import type { PeerAnswer } from './netns-peer.ts';
 import { ProxyLan } from './proxy-lan.ts';
@@ -27,6 +28,8 @@ export interface ModeTestOptions {
   readonly relays?: true;
   /** What sends a UDP client to its endpoint forgets it by itself when that is gone. */
   readonly forgetsUdp?: true;
+  /** IPv4 when absent. */
+  readonly family?: Family;
 }
 
 /** What keeps tests with real packets from running here; undefined when nothing does. */
@@ -44,11 +47,12 @@ export function whyNot(programs: readonly string[]): string | undefined {
 }
 
 /** The contract with real packets between namespaces, and what else every mode has to do. */
-export function testMode({ mode, options = {}, programs = [], skips = {}, relays, forgetsUdp }: ModeTestOptions): void {
-  const title = [mode, ...Object.values(options)].join(' ');
+export function testMode(options: ModeTestOptions): void {
+  const { mode, options: backend = {}, programs = [], skips = {}, relays, forgetsUdp, family = 4 } = options;
+  const title = [mode, ...Object.values(backend), ...(family === 6 ? ['IPv6'] : [])].join(' ');
   describe(`proxy mode ${title} with real packets`, { skip: whyNot(programs) ?? false, timeout: 240_000 }, () => {
-    const bench = new ModeBench(`sptest-${process.pid}-${title.replaceAll(' ', '-')}`, relays);
-    before(() => bench.start({ mode }, options));
+    const bench = new ModeBench(`sptest-${process.pid}-${title.replaceAll(' ', '-')}`, { relays, family });
+    before(() => bench.start({ mode }, backend));
     after(() => bench.stop());
     testContract((flow) => bench.check(flow), { ...SKIPS, ...skips });
     it('a client that stays with an endpoint moves on when it is gone, and then stays there', () => bench.moveOn());
@@ -63,11 +67,13 @@ export class ModeBench {
   readonly #prefix: string;
   readonly #map = new ServiceMap({ name: world.nodeName });
   readonly #relays: boolean;
+  readonly #family: Family;
 
-  constructor(prefix: string, relays = false) {
+  constructor(prefix: string, { relays = false, family = 4 }: { relays?: boolean | undefined; family?: Family } = {}) {
     this.#prefix = prefix;
-    this.lan = new ProxyLan(prefix);
+    this.lan = new ProxyLan(prefix, family);
     this.#relays = relays;
+    this.#family = family;
   }
 
   async start({ mode, scheduler }: ModeChoice, options: Pick<BackendOptions, 'iptables'>): Promise<void> {
@@ -133,8 +139,8 @@ export class ModeBench {
   /** What an endpoint tells: itself, and whom it sees. */
   #answer(pod: PodName, from: Source, source: 'client' | 'node' = 'client'): string {
     const clients = { ...world.pods, node: world.nodeIp, 'other-node': world.otherNodeIp, outside: world.outsideIp };
-    // A pod that is sent to itself, or to its neighbour, sees the node by its address on the link between them.
-    const node = pod === 'pod-a' || pod === 'pod-b' ? '169.254.1.1' : world.nodeIp;
+    // In IPv4, a pod that is sent to itself, or to its neighbour, sees the node by its address on the link between them.
+    const node = this.#family === 4 && (pod === 'pod-a' || pod === 'pod-b') ? '169.254.1.1' : world.nodeIp;
     return `${world.pods[pod]} ${source === 'client' && !this.#relays ? clients[from] : node}`;
   }
 

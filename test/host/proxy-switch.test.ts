@@ -13,7 +13,7 @@ const MARKS: Partial<Record<ModeName, RegExp>> = {
 const TRIES_MAX = 20_000;
 
 describe('from one mode of the proxy to another', { skip: whyNot(PROGRAMS) ?? false, timeout: 120_000 }, () => {
-  const bench = new ModeBench(`sptest-${process.pid}-switch`, true);
+  const bench = new ModeBench(`sptest-${process.pid}-switch`, { relays: true });
   before(() => bench.start({ mode: 'nftables' }, {}));
   after(() => bench.stop());
 

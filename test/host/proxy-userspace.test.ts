@@ -8,7 +8,7 @@ const programs = ['iptables-restore'];
 testMode({ mode: 'userspace', programs, relays: true, forgetsUdp: true });
 
 describe('userspace: what no other mode can do', { skip: whyNot(programs) ?? false, timeout: 60_000 }, () => {
-  const bench = new ModeBench(`sptest-${process.pid}-retry`, true);
+  const bench = new ModeBench(`sptest-${process.pid}-retry`, { relays: true });
   before(() => bench.start({ mode: 'userspace' }, {}));
   after(() => bench.stop());
 

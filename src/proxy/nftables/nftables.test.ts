@@ -4,6 +4,7 @@ import { FakeNft } from '../../host/nft-fake.ts';
 import { ServiceMap } from '../../servicemap/service-map.ts';
 import { checkFates, contractChanges, packetOf, testContract } from '../contract.fixture.ts';
 import { contract, PORTS, world } from '../contract.ts';
+import { toIpv4, toIpv6 } from '../ipv6.fixture.ts';
 import { Planner } from './nftables.ts';
 import { TABLES } from './render.ts';
 import { trace } from './tracer.ts';
@@ -21,6 +22,20 @@ describe('nftables keeps the contract', async () => {
       affinity: new Map<string, string>(),
     };
     return checkFates(flow, (choose) => trace(packetOf(flow), { ...options, choose }));
+  });
+});
+
+describe('nftables keeps the contract in IPv6', async () => {
+  const nft = new FakeNft();
+  const planner = new Planner({ ...ADDRESSES, ipv6: toIpv6(ADDRESSES) });
+  await nft.run(planner.reset(new Map(toIpv6([...contractChanges()]))).commands);
+  testContract((flow) => {
+    const table = nft.tables.get(TABLES[6])!;
+    const options = { table, localIps: [toIpv6(world.nodeIp)], affinity: new Map<string, string>() };
+    return checkFates(flow, (choose) => toIpv4(trace(toIpv6(packetOf(flow)), { ...options, choose })));
+  });
+  it('and does nothing for it in the table of IPv4', () => {
+    assert.equal(nft.tables.get(TABLES[4])!.maps.get('services')!.size, 0);
   });
 });
 

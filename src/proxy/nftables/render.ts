@@ -26,7 +26,7 @@ export interface TableOptions extends Pick<FamilyAddresses, 'clusterCidr' | 'ser
 /** Elements of all but this are Services'; this one's are clients that are remembered, whatever happens to the rules. */
 const AFFINITY = 'affinity';
 
-/** Maps and sets by name. `A` stands for the family's addresses. */
+/** Maps and sets by name, each with its lines. `A` stands for the family's addresses. */
 const MAPS: Readonly<Record<string, readonly string[]>> = {
   services: ['type A . inet_proto . inet_service : verdict'],
   outside: ['type A . inet_proto . inet_service : verdict'],
@@ -34,12 +34,27 @@ const MAPS: Readonly<Record<string, readonly string[]>> = {
   endpoints: ['type A . inet_proto . inet_service . mark : A . inet_service'],
   slots: ['type A . inet_proto . inet_service . mark : mark'],
   stays: ['type A . inet_proto . inet_service . mark : verdict'],
-  [AFFINITY]: ['type A . A . inet_proto . inet_service : mark', `size ${AFFINITY_MAX}`, 'flags dynamic,timeout'],
 };
 const SETS: Readonly<Record<string, readonly string[]>> = {
   hairpins: ['type A . A'],
   allowed: ['type A . inet_proto . inet_service . A', 'flags interval'],
 };
+const MEMORY = [`size ${AFFINITY_MAX}`, 'flags dynamic,timeout'];
+
+function renderDeclarations(family: Family): string {
+  const block = (kind: string, name: string, lines: readonly string[]) =>
+    `  ${kind} ${name} {\n${lines.map((line) => `    ${line.replaceAll(/\bA\b/g, `ipv${family}_addr`)}\n`).join('')}  }\n`;
+  // nft 1.0.6 ends the process at a rule that adds to a map by a key of more than 16 bytes: with IPv6 it has to be a set.
+  const affinity =
+    family === 4
+      ? block('map', AFFINITY, ['type A . A . inet_proto . inet_service : mark', ...MEMORY])
+      : block('set', AFFINITY, ['type A . A . inet_proto . inet_service . mark', ...MEMORY]);
+  return [
+    ...Object.entries(MAPS).map(([name, lines]) => block('map', name, lines)),
+    affinity,
+    ...Object.entries(SETS).map(([name, lines]) => block('set', name, lines)),
+  ].join('');
+}
 
 /**
  * The table without any Service. A packet to a frontend is looked up once: the verdict leads to the chain for its number of
@@ -52,20 +67,15 @@ export function renderBase(options: TableOptions): string {
   const { family } = options;
   const table = TABLES[family];
   const chains = baseChains(options);
-  const block = (kind: string, name: string, lines: readonly string[]) =>
-    `  ${kind} ${name} {\n${lines.map((line) => `    ${line.replaceAll(/\bA\b/g, `ipv${family}_addr`)}\n`).join('')}  }\n`;
-  const declared = [
-    ...Object.entries(MAPS).map(([name, lines]) => block('map', name, lines)),
-    ...Object.entries(SETS).map(([name, lines]) => block('set', name, lines)),
-    ...chains.map(({ name, hook }) => block('chain', name, hook ? [hook] : [])),
-  ];
+  const declared = chains.map(({ name, hook }) => `  chain ${name} {\n${hook ? `    ${hook}\n` : ''}  }\n`);
   const emptied = [
     ...chains.map(({ name }) => `flush chain ${table} ${name}\n`),
-    ...Object.keys(MAPS).flatMap((name) => (name === AFFINITY ? [] : [`flush map ${table} ${name}\n`])),
+    ...Object.keys(MAPS).map((name) => `flush map ${table} ${name}\n`),
     ...Object.keys(SETS).map((name) => `flush set ${table} ${name}\n`),
   ];
   const rules = chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule ${table} ${name} ${rule}\n`));
-  return `table ${table} {\n${declared.join('')}}\n${emptied.join('')}${rules.join('')}`;
+  const opened = `table ${table} {\n${renderDeclarations(family)}${declared.join('')}}\n`;
+  return `${opened}${emptied.join('')}${rules.join('')}`;
 }
 
 interface BaseChain extends Chain {
@@ -138,28 +148,40 @@ function pickIndex(policy: Policy, count: number): string {
 /** Looks for the slot that the client is remembered with; if its endpoint is no more, or there is none, picks one. */
 function stickyChain(policy: Policy, count: number, family: Family): Chain {
   const frontend = FRONTENDS[family];
-  const client = `${IP[family]} saddr . ${frontend}`;
-  return {
-    name: `sticky-${policy}-${count}`,
-    rules: [
-      'meta mark set 0x0',
-      `meta mark set ${client} map @affinity`,
-      `${frontend} . meta mark vmap @stays`,
-      // The kernel renews an element's time, but never its data.
-      `delete @affinity { ${client} : meta mark }`,
-      pickIndex(policy, count),
-      `meta mark set ${frontend} . meta mark map @slots`,
-      `${frontend} . meta mark vmap @stays`,
-    ],
-  };
+  const stay = `${frontend} . meta mark vmap @stays`;
+  const pick = [pickIndex(policy, count), `meta mark set ${frontend} . meta mark map @slots`, stay];
+  const look = family === 4 ? lookByClient(stay) : lookBySlot({ policy, count, stay });
+  return { name: `sticky-${policy}-${count}`, rules: [...look, ...pick] };
+}
+
+function lookByClient(stay: string): string[] {
+  const client = `ip saddr . ${FRONTENDS[4]}`;
+  return [
+    'meta mark set 0x0',
+    `meta mark set ${client} map @affinity`,
+    stay,
+    // The kernel renews an element's time, but never its data.
+    `delete @affinity { ${client} : meta mark }`,
+  ];
+}
+
+/** One rule an endpoint: a set can only be asked whether it has a client with this slot. */
+function lookBySlot({ policy, count, stay }: { policy: Policy; count: number; stay: string }): string[] {
+  const toSlot = `meta mark set ${FRONTENDS[6]} . meta mark map @slots`;
+  const remembered = `ip6 saddr . ${FRONTENDS[6]} . meta mark @affinity`;
+  return Array.from(
+    { length: count },
+    (_, index) => `meta mark set ${hex(FLAGS[policy] | index)} ${toSlot} ${remembered} ${stay}`,
+  );
 }
 
 /** Remembers the client from now on for some time, and sends it to its endpoint. */
 function stayChain(seconds: number, family: Family): Chain {
   const client = `${IP[family]} saddr . ${FRONTENDS[family]}`;
+  const [key, data] = family === 4 ? [client, ' : meta mark'] : [`${client} . meta mark`, ''];
   return {
     name: `stay-${seconds}`,
-    rules: [`update @affinity { ${client} timeout ${seconds}s : meta mark }`, translate(family)],
+    rules: [`update @affinity { ${key} timeout ${seconds}s${data} }`, translate(family)],
   };
 }
 

@@ -129,6 +129,18 @@ const STATEMENTS: readonly (readonly [RegExp, (state: State, match: RegExpExecAr
     statement(`meta mark set ${FRONTEND} \\. meta mark map @(\\w+)`),
     (state, [, name]) => setMark(state, mapOf(state, name!).get(`${frontend(state)} . ${hex(state.mark)}`)),
   ],
+  // With IPv6, clients are remembered together with their slot.
+  [
+    statement(`ip6 saddr \\. ${FRONTEND} \\. meta mark @affinity`),
+    (state) => when(state.options.affinity.has(clientWithSlot(state))),
+  ],
+  [
+    statement(`update @affinity \\{ ip6 saddr \\. ${FRONTEND} \\. meta mark timeout \\d+s \\}`),
+    (state) => {
+      state.options.affinity.set(clientWithSlot(state), '');
+      return 'next';
+    },
+  ],
   [
     statement(`update @affinity \\{ ip6? saddr \\. ${FRONTEND} timeout \\d+s : meta mark \\}`),
     (state) => {
@@ -204,6 +216,10 @@ function mapOf({ options }: State, name: string): ReadonlyMap<string, string> {
 
 function frontend({ destination, protocol, port }: State): string {
   return `${destination} . ${protocol} . ${port}`;
+}
+
+function clientWithSlot(state: State): string {
+  return `${state.source} . ${frontend(state)} . ${hex(state.mark)}`;
 }
 
 function contains(cidr: string, ip: string): boolean {
