@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../src/host/exec.ts';
 import { addNetns, deleteNetns, ipBatch, netnsPath, setSysctls } from '../../src/host/netns.ts';
+import { toIpv4, toIpv6 } from '../../src/proxy/contract.ipv6.fixture.ts';
 import { PORTS, type Source, world } from '../../src/proxy/contract.ts';
-import { toIpv4, toIpv6 } from '../../src/proxy/ipv6.fixture.ts';
 import type { Family } from '../../src/servicemap/endpoint.ts';
 import type { PeerAnswer, PeerRequest } from './netns-peer.ts';
 

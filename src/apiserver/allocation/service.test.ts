@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ServicePort } from '../../api/resource.ts';
 import type { Service } from '../../api/types.ts';
@@ -10,10 +10,19 @@ import { createServiceAllocator } from './service.ts';
 const WRITE = { dryRun: false, user: { username: 'test', groups: [] } };
 
 function allocatorOf(
-  options: { cidr?: string; from?: number; to?: number; services?: Service[]; random?: () => number } = {},
+  options: {
+    cidr?: string;
+    secondary?: string;
+    from?: number;
+    to?: number;
+    services?: Service[];
+    random?: () => number;
+  } = {},
 ) {
   const { cidr = '10.96.0.0/24', from = 30000, to = 32767, services = [], random = () => 0 } = options;
-  return createServiceAllocator({ serviceCidr: parseCidr(cidr)!, nodePortRange: { from, to }, random, services });
+  const serviceCidr = parseCidr(cidr)!;
+  const secondary = options.secondary ? { secondaryCidr: parseCidr(options.secondary)! } : {};
+  return createServiceAllocator({ serviceCidr, ...secondary, nodePortRange: { from, to }, random, services });
 }
 
 function serviceOf(spec: Service['spec'] = { ports: [{ port: 80 }] }): Service {
@@ -199,6 +208,82 @@ test('an update takes before the write and releases after it, or the other way r
   allocator.committed!(service, old);
   assert.throws(other(30100), /already allocated/);
   other(30086)();
+});
+
+describe('a cluster of both families', () => {
+  const dual = (services: Service[] = []) => allocatorOf({ secondary: 'fd00:10:96::/108', services });
+  const rows: [string, Service['spec'], object][] = [
+    [
+      'one family unless asked',
+      {},
+      { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4'], clusterIPs: ['10.96.0.17'] },
+    ],
+    [
+      'the other family alone',
+      { ipFamilies: ['IPv6'] },
+      { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv6'], clusterIPs: ['fd00:10:96::101'] },
+    ],
+    [
+      'both',
+      { ipFamilyPolicy: 'PreferDualStack' },
+      {
+        ipFamilyPolicy: 'PreferDualStack',
+        ipFamilies: ['IPv4', 'IPv6'],
+        clusterIPs: ['10.96.0.17', 'fd00:10:96::101'],
+      },
+    ],
+    [
+      'both, in another order',
+      { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv6'] },
+      {
+        ipFamilyPolicy: 'RequireDualStack',
+        ipFamilies: ['IPv6', 'IPv4'],
+        clusterIPs: ['fd00:10:96::101', '10.96.0.17'],
+      },
+    ],
+    [
+      'addresses by name say the families',
+      { clusterIP: 'fd00:10:96::5', clusterIPs: ['fd00:10:96::5', '10.96.0.5'] },
+      {
+        ipFamilyPolicy: 'RequireDualStack',
+        ipFamilies: ['IPv6', 'IPv4'],
+        clusterIPs: ['fd00:10:96::5', '10.96.0.5'],
+      },
+    ],
+  ];
+  for (const [name, spec, expected] of rows)
+    test(name, () => {
+      const service = serviceOf(spec);
+      dual().create!(service, WRITE);
+      const { ipFamilyPolicy, ipFamilies, clusterIPs, clusterIP } = service.spec!;
+      assert.deepEqual({ ipFamilyPolicy, ipFamilies, clusterIPs }, expected);
+      assert.equal(clusterIP, clusterIPs![0]);
+    });
+
+  test('a second address comes and goes with the policy, and is free again then', () => {
+    const allocator = dual();
+    const single = serviceOf();
+    allocator.create!(single, WRITE);
+    const both = serviceOf({ ...single.spec!, ipFamilyPolicy: 'PreferDualStack' });
+    allocator.update!(both, single, WRITE);
+    allocator.committed!(both, single);
+    assert.deepEqual(both.spec!.clusterIPs, ['10.96.0.17', 'fd00:10:96::101']);
+    const back = serviceOf({ ...both.spec!, ipFamilyPolicy: 'SingleStack' });
+    allocator.update!(back, both, WRITE);
+    allocator.committed!(back, both);
+    assert.deepEqual([back.spec!.clusterIPs, back.spec!.ipFamilies], [['10.96.0.17'], ['IPv4']]);
+    const next = serviceOf({ ipFamilies: ['IPv6'] });
+    allocator.create!(next, WRITE);
+    assert.deepEqual(next.spec!.clusterIPs, ['fd00:10:96::101']);
+  });
+
+  test('a cluster of one family gives what it has, or refuses', () => {
+    const preferred = serviceOf({ ipFamilyPolicy: 'PreferDualStack' });
+    allocatorOf().create!(preferred, WRITE);
+    assert.deepEqual(preferred.spec!.ipFamilies, ['IPv4']);
+    for (const spec of [{ ipFamilyPolicy: 'RequireDualStack' as const }, { ipFamilies: ['IPv6' as const] }])
+      assert.throws(() => allocatorOf().create!(serviceOf(spec), WRITE), /not configured/);
+  });
 });
 
 test('no address is ever given twice', () => {

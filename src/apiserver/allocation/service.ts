@@ -7,7 +7,10 @@ import type { Admission } from '../admission.ts';
 import { addressBand, Pool, portBand } from './pool.ts';
 
 export interface ServiceAllocatorOptions {
+  /** Of the cluster's primary family. */
   serviceCidr: Cidr;
+  /** Of the other family, in a cluster that has both. */
+  secondaryCidr?: Cidr;
   nodePortRange: { from: number; to: number };
   /** In [0, 1). */
   random: () => number;
@@ -20,20 +23,44 @@ export function createServiceAllocator(options: ServiceAllocatorOptions): Admiss
   return new ServiceAllocator(options);
 }
 
+type Family = 'IPv4' | 'IPv6';
+
+interface AddressRange {
+  readonly family: Family;
+  readonly cidr: Cidr;
+  /** Addresses to give away. */
+  readonly size: number;
+  readonly pool: Pool;
+}
+
+/** Of a wide IPv6 network only the start is used. */
+const ADDRESSES_MAX = 1 << 20;
+const OTHER_FAMILY: Readonly<Record<Family, Family>> = { IPv4: 'IPv6', IPv6: 'IPv4' };
+
+function toRange(cidr: Cidr, random: () => number): AddressRange {
+  const all = cidrSize(cidr);
+  // The network's first and last address are nobody's.
+  const size = Number(all > ADDRESSES_MAX ? BigInt(ADDRESSES_MAX) : all) - 2;
+  const pool = new Pool({ size, staticBand: addressBand(size + 2), random });
+  return { family: `IPv${cidr.family}`, cidr, size, pool };
+}
+
+function familyName(ip: string): Family | undefined {
+  const family = parseIp(ip)?.family;
+  return family && `IPv${family}`;
+}
+
 class ServiceAllocator implements Admission<Service> {
   readonly resource = { group: '', plural: 'services' };
-  readonly #cidr: Cidr;
+  /** The primary one first. */
+  readonly #ranges: readonly AddressRange[];
   readonly #range: { from: number; to: number };
-  readonly #addresses: Pool;
   /** One number space for all protocols. */
   readonly #ports: Pool;
 
-  constructor({ serviceCidr, nodePortRange, random, services }: ServiceAllocatorOptions) {
-    this.#cidr = serviceCidr;
+  constructor({ serviceCidr, secondaryCidr, nodePortRange, random, services }: ServiceAllocatorOptions) {
+    this.#ranges = [serviceCidr, ...(secondaryCidr ? [secondaryCidr] : [])].map((cidr) => toRange(cidr, random));
     this.#range = nodePortRange;
-    // The network's first and last address are nobody's.
-    const size = Number(cidrSize(serviceCidr));
-    this.#addresses = new Pool({ size: size - 2, staticBand: addressBand(size), random });
     const ports = nodePortRange.to - nodePortRange.from + 1;
     this.#ports = new Pool({ size: ports, staticBand: portBand(ports), random });
     for (const service of services) for (const claim of claimsOf(service)) this.#take(claim);
@@ -79,42 +106,61 @@ class ServiceAllocator implements Admission<Service> {
     if (!spec || spec.type === 'ExternalName') return;
     this.#fillFamilies(service);
     if (spec.clusterIP === 'None') return;
-    if (spec.clusterIP) return this.#takeAddress(service, take);
-    const index = this.#addresses.takeAny();
-    if (index === undefined) {
-      throw new ApiError('InternalError', `failed to allocate a serviceIP: range is full`);
-    }
-    this.#addresses.release(index);
-    spec.clusterIP = formatIp(cidrAddress(this.#cidr, index + 1));
-    spec.clusterIPs = [spec.clusterIP];
-    take(`ip/${spec.clusterIP}`);
+    const ips = spec.clusterIPs?.length ? spec.clusterIPs : spec.clusterIP ? [spec.clusterIP] : [];
+    for (const ip of ips) this.#takeAddress(service, { address: ip, take });
+    // A Service that goes back to one family gives up the second address.
+    const kept = ips.slice(0, spec.ipFamilies!.length);
+    const missing = spec.ipFamilies!.slice(kept.length).map((family) => this.#anyAddress(family, take));
+    spec.clusterIPs = [...kept, ...missing];
+    spec.clusterIP = spec.clusterIPs[0]!;
   }
 
-  /** Headless Services without a selector may have endpoints of any family, whatever the cluster has. */
+  #anyAddress(family: string, take: (claim: string) => boolean): string {
+    const { cidr, pool } = this.#ranges.find((range) => range.family === family)!;
+    const index = pool.takeAny();
+    if (index === undefined) throw new ApiError('InternalError', `failed to allocate a serviceIP: range is full`);
+    pool.release(index);
+    const address = formatIp(cidrAddress(cidr, index + 1));
+    take(`ip/${address}`);
+    return address;
+  }
+
+  /** Which families a Service has, in their order (KEP-563). */
   #fillFamilies(service: Service): void {
     const spec = service.spec!;
-    const own = this.#cidr.family === 4 ? 'IPv4' : 'IPv6';
     const free = spec.clusterIP === 'None' && Object.keys(spec.selector ?? {}).length === 0;
-    spec.ipFamilyPolicy ??= free ? 'RequireDualStack' : 'SingleStack';
-    if (!spec.ipFamilies?.length) spec.ipFamilies = [own];
-    if (free) {
-      const other = spec.ipFamilies[0] === 'IPv4' ? 'IPv6' : 'IPv4';
-      if (spec.ipFamilyPolicy !== 'SingleStack' && spec.ipFamilies.length === 1) spec.ipFamilies.push(other);
-      return;
-    }
-    if (spec.ipFamilyPolicy === 'RequireDualStack') throw refused(service, [DUAL_STACK]);
-    const foreign = spec.ipFamilies.findIndex((family) => family !== own);
+    const named = (spec.clusterIPs ?? []).flatMap((ip) => familyName(ip) ?? []);
+    const asked = spec.ipFamilies?.length ? (spec.ipFamilies as Family[]) : named;
+    const two = asked.length > 1 || named.length > 1;
+    spec.ipFamilyPolicy ??= free || two ? 'RequireDualStack' : 'SingleStack';
+    const families = asked.length > 0 ? [...asked] : [this.#ranges[0]!.family];
+    const other = OTHER_FAMILY[families[0]!];
+    const wantsBoth = spec.ipFamilyPolicy !== 'SingleStack';
+    // Headless Services without a selector may have endpoints of any family, whatever the cluster has.
+    const available = (family: Family) => free || this.#ranges.some((range) => range.family === family);
+    if (wantsBoth && families.length === 1 && available(other)) families.push(other);
+    if (!wantsBoth) families.splice(1);
+    spec.ipFamilies = families;
+    this.#checkFamilies(service, available);
+  }
+
+  #checkFamilies(service: Service, available: (family: Family) => boolean): void {
+    const { ipFamilyPolicy } = service.spec!;
+    const ipFamilies = service.spec!.ipFamilies as Family[];
+    if (ipFamilyPolicy === 'RequireDualStack' && ipFamilies.length < 2) throw refused(service, [DUAL_STACK]);
+    const foreign = ipFamilies.findIndex((family) => !available(family));
     if (foreign < 0) return;
-    const family = spec.ipFamilies[foreign];
+    const family = ipFamilies[foreign];
     throw refused(service, [invalidValue(`spec.ipFamilies[${foreign}]`, family, 'not configured on this cluster')]);
   }
 
-  #takeAddress(service: Service, take: (claim: string) => boolean): void {
-    const address = service.spec!.clusterIP!;
-    const ip = parseIp(address);
-    if (!ip) return;
-    if (!this.#inRange(address)) {
-      const detail = `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${formatCidr(this.#cidr)}`;
+  #takeAddress(service: Service, { address, take }: { address: string; take: (claim: string) => boolean }): void {
+    const family = familyName(address);
+    if (!family) return;
+    const at = this.#addressPlace(address);
+    if (!at) {
+      const { cidr } = this.#ranges.find((range) => range.family === family) ?? this.#ranges[0]!;
+      const detail = `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${formatCidr(cidr)}`;
       throw refused(service, [invalidValue('spec.clusterIPs', [address], detail)]);
     }
     if (take(`ip/${address}`)) return;
@@ -122,10 +168,13 @@ class ServiceAllocator implements Admission<Service> {
     throw refused(service, [invalidValue('spec.clusterIPs', [address], detail)]);
   }
 
-  #inRange(address: string): boolean {
+  /** Undefined outside the ranges; a network's first and last address are nobody's. */
+  #addressPlace(address: string): { pool: Pool; index: number } | undefined {
     const ip = parseIp(address);
-    if (!ip || !cidrContains(this.#cidr, ip)) return false;
-    return ip.value !== this.#cidr.base && ip.value !== this.#cidr.base + cidrSize(this.#cidr) - 1n;
+    const range = ip && this.#ranges.find(({ cidr }) => cidrContains(cidr, ip));
+    if (!range) return undefined;
+    const index = ip.value - range.cidr.base - 1n;
+    return index >= 0n && index < BigInt(range.size) ? { pool: range.pool, index: Number(index) } : undefined;
   }
 
   #allocatePorts(service: Service, take: (claim: string) => boolean): void {
@@ -199,8 +248,7 @@ class ServiceAllocator implements Admission<Service> {
       const port = Number(value);
       return this.#isNodePort(port) ? { pool: this.#ports, index: port - this.#range.from } : undefined;
     }
-    if (!this.#inRange(value)) return undefined;
-    return { pool: this.#addresses, index: Number(parseIp(value)!.value - this.#cidr.base) - 1 };
+    return this.#addressPlace(value);
   }
 }
 
