@@ -17,8 +17,8 @@ const WORKERS = 110;
 /** Runs the pods of one node. Resolves when the node is ready; goes on until the signal aborts. */
 export async function startAgent(options: AgentOptions & { osImage: string }): Promise<void> {
   const serving = serveAgent(options);
-  const podCidr = await registerNode(options, options.osImage);
-  await writeCniConfig(options, podCidr);
+  const podCidrs = await registerNode(options, options.osImage);
+  await writeCniConfig(options, podCidrs);
   followRoutes(options);
   void rotateLogs(options);
   await Promise.all([serving, startPods(options)]);

@@ -48,9 +48,11 @@ disabled_plugins = [
 `;
 }
 
-/** The CNI network of one node: a routed veth pair a pod, addresses from the node's pod CIDR. */
-export function renderCniConfig(podCidr: string, dataDir: string): string {
-  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: podCidr }]], routes: [{ dst: '0.0.0.0/0' }] };
+/** The CNI network of one node: a routed veth pair a pod, an address from each of the node's pod CIDRs. */
+export function renderCniConfig(podCidrs: readonly string[], dataDir: string): string {
+  const ranges = podCidrs.map((subnet) => [{ subnet }]);
+  const routes = podCidrs.map((cidr) => ({ dst: cidr.includes(':') ? '::/0' : '0.0.0.0/0' }));
+  const ipam = { type: 'host-local', dataDir, ranges, routes };
   const portmap = { type: 'portmap', capabilities: { portMappings: true } };
   const plugins = [{ type: 'ptp', ipMasq: false, mtu: 1500, ipam }, portmap];
   return `${JSON.stringify({ cniVersion: '0.4.0', name: 'sampan', plugins }, null, 2)}\n`;

@@ -16,8 +16,8 @@ const RENEW_MS = 10_000;
 const NODE_LEASES = 'kube-node-lease';
 const VERSION = 'v1.35.0';
 
-/** Registers this node; resolves with its pod CIDR once a controller has given it one. */
-export async function registerNode(options: AgentOptions, osImage: string): Promise<string> {
+/** Registers this node; resolves with its pod CIDRs once a controller has given it them. */
+export async function registerNode(options: AgentOptions, osImage: string): Promise<string[]> {
   await retry(options, async () => {
     const runtime = await options.runtime.version();
     const wanted = nodeObject(options, { osImage, runtime: `${runtime.name}://${runtime.version}` });
@@ -35,7 +35,7 @@ export async function registerNode(options: AgentOptions, osImage: string): Prom
 type NewNode = Omit<Node, 'apiVersion' | 'kind'>;
 
 function nodeObject(options: AgentOptions, facts: { osImage: string; runtime: string }): NewNode {
-  const { nodeName, nodeIp } = options;
+  const { nodeName, nodeIp, nodeIpv6 } = options;
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
   const labels = { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': arch };
   const memory = `${Math.floor(totalmem() / 1024)}Ki`;
@@ -51,6 +51,7 @@ function nodeObject(options: AgentOptions, facts: { osImage: string; runtime: st
       allocatable: capacity,
       addresses: [
         { type: 'InternalIP', address: nodeIp },
+        ...(nodeIpv6 ? [{ type: 'InternalIP', address: nodeIpv6 }] : []),
         { type: 'Hostname', address: nodeName },
       ],
       daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
@@ -87,23 +88,23 @@ async function retry(options: AgentOptions, action: () => Promise<void>): Promis
   }
 }
 
-function podCidrOf({ informers, nodeName, signal }: AgentOptions): Promise<string> {
+function podCidrOf({ informers, nodeName, signal }: AgentOptions): Promise<string[]> {
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     const stop = informers.of(nodes).subscribe((change) => {
       const { metadata, spec } = change.object;
       if (change.type === 'deleted' || metadata.name !== nodeName || !spec?.podCIDR) return;
-      resolve(spec.podCIDR);
+      resolve(spec.podCIDRs ?? [spec.podCIDR]);
       queueMicrotask(() => stop());
     });
   });
 }
 
 /** Writes the pod network's configuration, whole or not at all; resolves when the runtime has taken it up. */
-export async function writeCniConfig(options: AgentOptions, podCidr: string): Promise<void> {
+export async function writeCniConfig(options: AgentOptions, podCidrs: readonly string[]): Promise<void> {
   await mkdir(options.cniConfDir, { recursive: true });
   const aside = join(options.cniConfDir, '.10-sampan.tmp');
-  await writeFile(aside, renderCniConfig(podCidr, join(options.stateDir, 'ipam')));
+  await writeFile(aside, renderCniConfig(podCidrs, join(options.stateDir, 'ipam')));
   await rename(aside, join(options.cniConfDir, '10-sampan.conflist'));
   await networkReady(options);
 }

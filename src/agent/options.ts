@@ -14,6 +14,8 @@ export interface AgentOptions {
   recorder: EventRecorder;
   nodeName: string;
   nodeIp: string;
+  /** In a cluster that has both families. */
+  nodeIpv6?: string | undefined;
   /** Pods' volumes, logs and hosts files. */
   stateDir: string;
   cniConfDir: string;

@@ -9,6 +9,8 @@ export interface PodMemory {
   /** Container id → its termination message. */
   readonly messages: Map<string, string>;
   podIp?: string;
+  /** Its addresses of other families. */
+  morePodIps?: readonly string[];
   /** Why the node ends the pod. */
   failure?: Failure;
 }

@@ -52,6 +52,20 @@ describe('followRoutes', () => {
     abort.abort();
   });
 
+  it('has a route for each family that a node has a way to', async () => {
+    const { cache, abort, settled } = setUp();
+    const dual = node('node-2', '10.244.1.0/24', '10.89.0.12');
+    dual.spec!.podCIDRs = ['10.244.1.0/24', 'fd00:10:244:1::/64'];
+    cache.set(structuredClone(dual));
+    assert.deepEqual(await settled(), { '10.244.1.0/24': '10.89.0.12' });
+    dual.status!.addresses!.push({ type: 'InternalIP', address: 'fd00:10:89::12' });
+    cache.set(structuredClone(dual));
+    assert.deepEqual(await settled(), { '10.244.1.0/24': '10.89.0.12', 'fd00:10:244:1::/64': 'fd00:10:89::12' });
+    cache.delete(dual);
+    assert.deepEqual(await settled(), {});
+    abort.abort();
+  });
+
   it('tries again what failed', async () => {
     const { cache, clock, abort, settled, failNext } = setUp();
     failNext(1);

@@ -7,14 +7,17 @@ import { FAKE_LABEL } from './fake/objects.ts';
 import type { AgentOptions } from './options.ts';
 
 /**
- * The route to a node's pods: traffic between pods is never translated. Undefined until the node has told enough, and for
- * a node without containers.
+ * The routes to a node's pods, one a family: traffic between pods is never translated. None until the node has told enough,
+ * nor for a node without containers.
  */
-export function podRoute(node: Node | undefined): Route | undefined {
-  if (node?.metadata.labels?.[FAKE_LABEL]) return undefined;
-  const destination = node?.spec?.podCIDR;
-  const via = node?.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
-  return destination && via ? { destination, via } : undefined;
+export function podRoutes(node: Node | undefined): Route[] {
+  if (!node || node.metadata.labels?.[FAKE_LABEL]) return [];
+  const cidrs = node.spec?.podCIDRs ?? (node.spec?.podCIDR ? [node.spec.podCIDR] : []);
+  const hops = (node.status?.addresses ?? []).flatMap(({ type, address }) => (type === 'InternalIP' ? [address] : []));
+  return cidrs.flatMap((destination) => {
+    const via = hops.find((hop) => hop.includes(':') === destination.includes(':'));
+    return via ? [{ destination, via }] : [];
+  });
 }
 
 export interface RouteOptions
@@ -27,20 +30,26 @@ export interface RouteOptions
 export function followRoutes(options: RouteOptions): Controller {
   const { informers, nodeName, routes } = options;
   const cache = informers.of(nodes);
-  const set = new Map<string, Route>();
+  /** Node → the routes that are set, by destination. */
+  const set = new Map<string, Map<string, Route>>();
   const controller = startController({
     ...options,
     name: 'routes',
     reconcile: async (name) => {
-      const wanted = name === nodeName ? undefined : podRoute(cache.get(name));
-      const present = set.get(name);
-      if (present && present.destination !== wanted?.destination) {
-        await routes.delete(present.destination);
-        set.delete(name);
+      const wanted = name === nodeName ? [] : podRoutes(cache.get(name));
+      const present = set.get(name) ?? new Map<string, Route>();
+      set.set(name, present);
+      for (const destination of present.keys()) {
+        if (wanted.some((route) => route.destination === destination)) continue;
+        await routes.delete(destination);
+        present.delete(destination);
       }
-      if (!wanted || set.get(name)?.via === wanted.via) return;
-      await routes.replace(wanted);
-      set.set(name, wanted);
+      for (const route of wanted) {
+        if (present.get(route.destination)?.via === route.via) continue;
+        await routes.replace(route);
+        present.set(route.destination, route);
+      }
+      if (present.size === 0) set.delete(name);
     },
   });
   cache.subscribe(({ object }) => controller.enqueue(objectKey(object)));

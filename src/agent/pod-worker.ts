@@ -127,7 +127,7 @@ export class PodWorker {
     if (!ready && !deservesSandbox(pod, observed)) return undefined;
     const sandbox = ready ?? (await this.#runSandbox(pod, observed));
     this.#owners.set(sandbox.id, keyOf(pod));
-    memory.podIp ??= await this.#podIp(pod, sandbox);
+    if (memory.podIp === undefined) [memory.podIp = '', ...memory.morePodIps] = await this.#podIps(pod, sandbox);
     const hostsPath = await this.#writeHosts(pod, memory.podIp);
     return this.#starter.start(pod, { sandbox, observed, memory, volumes, hostsPath });
   }
@@ -173,9 +173,12 @@ export class PodWorker {
     return readySandbox(await observePod(runtime, pod.metadata.uid!))!;
   }
 
-  async #podIp(pod: Pod, sandbox: PodSandbox): Promise<string> {
-    if (pod.spec!.hostNetwork) return this.#options.nodeIp;
-    return (await this.#options.runtime.podSandboxStatus(sandbox.id)).network?.ip ?? '';
+  /** The primary family's first. */
+  async #podIps(pod: Pod, sandbox: PodSandbox): Promise<string[]> {
+    const { nodeIp, nodeIpv6, runtime } = this.#options;
+    if (pod.spec!.hostNetwork) return [nodeIp, ...(nodeIpv6 ? [nodeIpv6] : [])];
+    const { network } = await runtime.podSandboxStatus(sandbox.id);
+    return network ? [network.ip, ...(network.additional_ips ?? []).map(({ ip }) => ip)] : [];
   }
 
   async #writeHosts(pod: Pod, podIp: string): Promise<string> {

@@ -27,7 +27,9 @@ export class StatusWriter {
     const status = podStatus(pod, {
       observed,
       podIp: memory.podIp,
+      morePodIps: memory.morePodIps,
       nodeIp: this.#options.nodeIp,
+      nodeIpv6: this.#options.nodeIpv6,
       now: this.#options.clock.now(),
       waiting: memory.waiting,
       ready: (container, id) => this.#options.prober.isReady(container, id),

@@ -19,7 +19,9 @@ export interface Waiting {
 export interface StatusInputs {
   readonly observed: Observed;
   readonly podIp: string | undefined;
+  readonly morePodIps?: readonly string[] | undefined;
   readonly nodeIp: string;
+  readonly nodeIpv6?: string | undefined;
   readonly now: number;
   /** Container name → why it waits. */
   readonly waiting: ReadonlyMap<string, Waiting>;
@@ -37,6 +39,10 @@ export interface Failure {
   /** `DeadlineExceeded`, `Evicted` */
   readonly reason: string;
   readonly message: string;
+}
+
+function podAddresses({ podIp, morePodIps = [] }: StatusInputs): Pick<PodStatus, 'podIP' | 'podIPs'> {
+  return podIp ? { podIP: podIp, podIPs: [podIp, ...morePodIps].map((ip) => ({ ip })) } : {};
 }
 
 /** The status of a pod on this node, from what the runtime has and the probes say. Pure. */
@@ -61,8 +67,8 @@ export function podStatus(pod: Pod, inputs: StatusInputs): PodStatus {
     ...old,
     phase,
     hostIP: inputs.nodeIp,
-    hostIPs: [{ ip: inputs.nodeIp }],
-    ...(inputs.podIp ? { podIP: inputs.podIp, podIPs: [{ ip: inputs.podIp }] } : {}),
+    hostIPs: [inputs.nodeIp, ...(inputs.nodeIpv6 ? [inputs.nodeIpv6] : [])].map((ip) => ({ ip })),
+    ...podAddresses(inputs),
     startTime: old.startTime ?? timestamp(inputs.now),
     conditions: conditions(pod, { ...inputs, incomplete: initDone ? [] : incomplete, ready, finished, unready }),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),

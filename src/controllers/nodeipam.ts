@@ -6,10 +6,9 @@ import type { ControllersOptions } from './options.ts';
 
 /** Gives every node its share of the cluster's pod addresses. */
 export function startNodeIpam(options: ControllersOptions): void {
-  const { client, informers, nodeCidrPrefix } = options;
-  const cluster = parseCidr(options.clusterCidr);
-  if (!cluster) throw new Error(`Parse cluster CIDR: ${JSON.stringify(options.clusterCidr)}`);
-  const given = new Map<string, string>();
+  const { client, informers } = options;
+  const networks = networksOf(options);
+  const given = new Map<string, readonly string[]>();
   const controller = startController({
     ...options,
     name: 'nodeipam',
@@ -19,16 +18,11 @@ export function startNodeIpam(options: ControllersOptions): void {
       await informers.of(nodes).whenSynced();
       const node = informers.of(nodes).get(name);
       if (!node || node.spec?.podCIDR) return;
-      const cidr =
-        given.get(name) ??
-        freeShare({
-          cluster,
-          prefix: nodeCidrPrefix,
-          taken: [...taken(informers.of(nodes).list()), ...given.values()],
-        });
-      if (!cidr) throw new Error(`no pod CIDR is left for node ${name}`);
-      given.set(name, cidr);
-      await client.patch(nodes, { name }, { type: 'merge', body: { spec: { podCIDR: cidr, podCIDRs: [cidr] } } });
+      const used = () => [...taken(informers.of(nodes).list()), ...[...given.values()].flat()];
+      const podCIDRs = given.get(name) ?? networks.map((network) => freeShare({ ...network, taken: used() }) ?? '');
+      if (podCIDRs.includes('')) throw new Error(`no pod CIDR is left for node ${name}`);
+      given.set(name, podCIDRs);
+      await client.patch(nodes, { name }, { type: 'merge', body: { spec: { podCIDR: podCIDRs[0], podCIDRs } } });
     },
   });
   informers.of(nodes).subscribe((change) => {
@@ -38,7 +32,21 @@ export function startNodeIpam(options: ControllersOptions): void {
 }
 
 function taken(all: readonly Node[]): string[] {
-  return all.map((node) => node.spec?.podCIDR).filter((cidr) => cidr !== undefined);
+  return all.flatMap(({ spec }) => spec?.podCIDRs ?? spec?.podCIDR ?? []);
+}
+
+/** Prefix of a node's share of IPv6 addresses. */
+const NODE_PREFIX_IPV6 = 64;
+
+/** The cluster's networks of pods, the primary family first, and the prefix of a node's share in each. */
+function networksOf({ clusterCidr, clusterCidrIpv6, nodeCidrPrefix }: ControllersOptions) {
+  const network = (text: string, prefix: number) => {
+    const cluster = parseCidr(text);
+    if (!cluster) throw new Error(`Parse cluster CIDR: ${JSON.stringify(text)}`);
+    return { cluster, prefix };
+  };
+  const second = clusterCidrIpv6 ? [network(clusterCidrIpv6, NODE_PREFIX_IPV6)] : [];
+  return [network(clusterCidr, nodeCidrPrefix), ...second];
 }
 
 /** The first share that nobody has; undefined when all are given away. */

@@ -16,6 +16,8 @@ export interface ControllersOptions {
   /** The cluster's CA, published to every namespace. */
   caPem: string;
   clusterCidr: string;
+  /** Pods' IPv6 addresses, in a cluster that has both families: at most /64. */
+  clusterCidrIpv6?: string | undefined;
   nodeCidrPrefix: number;
   /** Where the `kubernetes` Service leads. */
   apiServer: { readonly address: string; readonly port: number };

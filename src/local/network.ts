@@ -15,6 +15,8 @@ export interface NetworkScript {
 /** Comes last in every namespace, so that it tells a whole one from what an interrupted start left. */
 const LAST_LINE = 'route add unreachable default';
 
+const NO_WAY_OUT_IPV6 = 'route add unreachable ::/0';
+
 /** Pure. `existing` names the namespaces that are there already: they are taken as complete. */
 export function networkScript(plan: ClusterPlan, existing: ReadonlySet<string>): NetworkScript {
   const nodes = plan.nodes.filter((node) => !existing.has(node.netns));
@@ -31,12 +33,14 @@ export function networkScript(plan: ClusterPlan, existing: ReadonlySet<string>):
   };
 }
 
-function bridgeLines({ lan }: ClusterPlan): string[] {
+function bridgeLines({ lan, ipv6 }: ClusterPlan): string[] {
   return [
     'link set lo up',
     `link add ${lan.bridge} type bridge`,
     `address add ${lan.address}/${lan.prefix} dev ${lan.bridge}`,
+    ...(ipv6 ? [`address add ${ipv6.lanAddress}/${ipv6.lanPrefix} dev ${lan.bridge} nodad`] : []),
     `link set ${lan.bridge} up`,
+    ...(ipv6 ? [NO_WAY_OUT_IPV6] : []),
   ];
 }
 
@@ -58,7 +62,17 @@ function nodeLines(plan: ClusterPlan, node: NodePlan): string[] {
     `address add ${node.ip}/${plan.lan.prefix} dev eth0`,
     'link set eth0 up',
     `route add ${plan.serviceCidr} dev eth0 src ${node.ip}`,
+    ...ipv6Lines(plan, node),
     LAST_LINE,
+  ];
+}
+
+function ipv6Lines({ ipv6 }: ClusterPlan, node: NodePlan): string[] {
+  if (!ipv6) return [];
+  return [
+    `address add ${node.ipv6}/${ipv6.lanPrefix} dev eth0 nodad`,
+    `route add ${ipv6.serviceCidr} dev eth0 src ${node.ipv6}`,
+    NO_WAY_OUT_IPV6,
   ];
 }
 
@@ -72,16 +86,27 @@ const NODE_SYSCTLS = {
   'net/ipv4/conf/default/send_redirects': 0,
 };
 
+const NODE_SYSCTLS_IPV6 = {
+  'net/ipv6/conf/all/disable_ipv6': 0,
+  'net/ipv6/conf/default/disable_ipv6': 0,
+  'net/ipv6/conf/all/forwarding': 1,
+  // All addresses are given out by this cluster: nobody else has them.
+  'net/ipv6/conf/all/accept_dad': 0,
+  'net/ipv6/conf/default/accept_dad': 0,
+  // Redirects can not be turned off, and would use up the rate of errors.
+  'net/ipv6/icmp/ratelimit': 0,
+};
+
 /** Makes what is missing of a cluster's network. The machine's own namespace gets no link and no address. */
 export async function applyNetwork(plan: ClusterPlan): Promise<void> {
   const script = networkScript(plan, await keepComplete(plan));
   await ipBatch(script.namespaces);
   await ipBatch(script.lan, plan.lan.netns);
-  await Promise.all([...script.nodes].map(([netns, lines]) => prepareNode(netns, lines)));
+  await Promise.all([...script.nodes].map(([netns, lines]) => prepareNode(plan, netns, lines)));
 }
 
-async function prepareNode(netns: string, lines: readonly string[]): Promise<void> {
-  await setSysctls(netns, NODE_SYSCTLS);
+async function prepareNode({ ipv6 }: ClusterPlan, netns: string, lines: readonly string[]): Promise<void> {
+  await setSysctls(netns, { ...NODE_SYSCTLS, ...(ipv6 ? NODE_SYSCTLS_IPV6 : {}) });
   await ipBatch(lines, netns);
 }
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { cidrAddress, cidrSize, formatIp, parseCidr } from '../lib/ip.ts';
+import { lanIpv6, type NetworkOptions, type NetworksPlan, planNetworks } from './networks.ts';
 
-export interface ClusterOptions {
+export type ClusterOptions = NetworkOptions & {
   /** A DNS label of at most 30 characters. */
   name: string;
   nodes: number;
@@ -13,10 +14,10 @@ export interface ClusterOptions {
   /** {@link ClusterPlan.proxyMode} */
   proxyMode?: string | undefined;
   roots?: { state: string; run: string };
-}
+};
 
 /** Everything that a cluster on one machine consists of, decided before anything is done. */
-export interface ClusterPlan {
+export interface ClusterPlan extends NetworksPlan {
   readonly name: string;
   readonly port: number;
   readonly directories: ClusterDirectories;
@@ -24,10 +25,7 @@ export interface ClusterPlan {
   readonly nodes: readonly NodePlan[];
   /** Modes of the nodes' Service proxies: one for all, and others by node (`iptables,node-2=userspace`). */
   readonly proxyMode: string | undefined;
-  readonly serviceCidr: string;
-  readonly clusterCidr: string;
   readonly nodeCidrPrefix: number;
-  readonly dnsServiceIp: string;
   readonly clusterDomain: string;
   /** Addresses of the LAN that Services of type LoadBalancer get: `first-last`. */
   readonly loadBalancerPool: string;
@@ -76,6 +74,8 @@ export interface NodePlan {
   readonly name: string;
   readonly netns: string;
   readonly ip: string;
+  /** In a cluster of both families. */
+  readonly ipv6: string | undefined;
   /** Name of the node's link in the LAN's namespace. */
   readonly lanLink: string;
   readonly stateDir: string;
@@ -123,7 +123,10 @@ export function planCluster(options: ClusterOptions): ClusterPlan {
   const directories = planDirectories(join(roots.state, name), join(roots.run, name));
   const { state, run, logs } = directories;
   const cgroup = `sampan-${name}`;
+  const networks = planNetworks(options);
+  const common = { cluster: name, state, run, logs, cgroup, proxyMode, hasIpv6: networks.ipv6 !== undefined };
   return {
+    ...networks,
     name,
     port,
     directories,
@@ -135,14 +138,9 @@ export function planCluster(options: ClusterOptions): ClusterPlan {
       broadcast: formatIp(cidrAddress(LAN_CIDR, cidrSize(LAN_CIDR) - 1n)),
       apiPort: 6443,
     },
-    nodes: Array.from({ length: nodes }, (_, index) =>
-      planNode({ cluster: name, index, state, run, logs, cgroup, proxyMode }),
-    ),
+    nodes: Array.from({ length: nodes }, (_, index) => planNode({ ...common, index })),
     proxyMode,
-    serviceCidr: '10.96.0.0/16',
-    clusterCidr: '10.244.0.0/16',
     nodeCidrPrefix: 24,
-    dnsServiceIp: '10.96.0.10',
     clusterDomain: 'cluster.local',
     loadBalancerPool: BALANCED.map((index) => formatIp(cidrAddress(LAN_CIDR, index))).join('-'),
     gateway: planGateway(name),
@@ -206,6 +204,7 @@ function planNode(options: {
   logs: string;
   cgroup: string;
   proxyMode: string | undefined;
+  hasIpv6: boolean;
 }): NodePlan {
   const name = `node-${options.index + 1}`;
   const stateDir = join(options.state, 'nodes', name);
@@ -215,6 +214,7 @@ function planNode(options: {
     name,
     netns: `sampan-${options.cluster}-${name}`,
     ip: formatIp(cidrAddress(LAN_CIDR, FIRST_NODE + options.index)),
+    ipv6: options.hasIpv6 ? lanIpv6(FIRST_NODE + options.index) : undefined,
     lanLink: `n${options.index + 1}`,
     stateDir,
     runDir,

@@ -18,6 +18,8 @@ export function serverConfig(plan: ClusterPlan, inherited: { listenFd: number; n
     serviceCidr: plan.serviceCidr,
     clusterCidr: plan.clusterCidr,
     nodeCidrPrefix: plan.nodeCidrPrefix,
+    serviceCidrIpv6: plan.ipv6?.serviceCidr,
+    clusterCidrIpv6: plan.ipv6?.clusterCidr,
     pki: {
       caFile: pki(authority.cert),
       caKeyFile: pki(authority.key),
@@ -85,6 +87,9 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
     clusterDomain: plan.clusterDomain,
     clusterCidr: plan.clusterCidr,
     serviceCidr: plan.serviceCidr,
+    nodeIpv6: node.ipv6,
+    serviceCidrIpv6: plan.ipv6?.serviceCidr,
+    clusterCidrIpv6: plan.ipv6?.clusterCidr,
     cgroupParent: `/${node.cgroup}`,
     proxyMode: node.proxyMode,
     ingress: {

@@ -9,6 +9,9 @@ export interface ClusterRecord {
   readonly port: number;
   readonly fakeNodes?: number;
   readonly proxyMode?: string | undefined;
+  /** As `--service-cidr` and `--cluster-cidr` were given. */
+  readonly serviceCidr?: string | undefined;
+  readonly clusterCidr?: string | undefined;
 }
 
 const DEFAULT_NODES = 3;
@@ -26,8 +29,18 @@ function recordFile(name: string): string {
 
 export function writeRecord(plan: ClusterPlan): void {
   mkdirSync(dirname(plan.record), { recursive: true, mode: 0o711 });
-  const { name, port, fakeNodes, proxyMode } = plan;
-  const record: ClusterRecord = { name, nodes: plan.nodes.length, port, fakeNodes: fakeNodes.count, proxyMode };
+  const { name, port, fakeNodes, proxyMode, ipv6 } = plan;
+  const serviceCidr = [plan.serviceCidr, ...(ipv6 ? [ipv6.serviceCidr] : [])].join();
+  const clusterCidr = [plan.clusterCidr, ...(ipv6 ? [ipv6.clusterCidr] : [])].join();
+  const networks = { serviceCidr, clusterCidr };
+  const record: ClusterRecord = {
+    name,
+    nodes: plan.nodes.length,
+    port,
+    fakeNodes: fakeNodes.count,
+    proxyMode,
+    ...networks,
+  };
   writeFileSync(plan.record, `${JSON.stringify(record)}\n`);
 }
 
@@ -50,6 +63,8 @@ export interface WantedCluster {
   readonly port?: number;
   readonly fakeNodes?: number;
   readonly proxyMode?: string | undefined;
+  readonly serviceCidr?: string | undefined;
+  readonly clusterCidr?: string | undefined;
 }
 
 /**
@@ -62,7 +77,12 @@ export function planToStart(wanted: WantedCluster): ClusterPlan {
     throw new Error(`cluster ${wanted.name} has port ${record.port}: "sampan down" first, to choose another`);
   if (record && wanted.nodes !== undefined && wanted.nodes < record.nodes)
     throw new Error(`cluster ${wanted.name} has ${record.nodes} nodes: "sampan down" first, to have fewer`);
+  for (const field of ['serviceCidr', 'clusterCidr'] as const)
+    if (record && wanted[field] !== undefined && wanted[field] !== record[field])
+      throw new Error(`cluster ${wanted.name} has networks already: "sampan down" first, to choose others`);
   return planCluster({
+    serviceCidr: wanted.serviceCidr ?? record?.serviceCidr,
+    clusterCidr: wanted.clusterCidr ?? record?.clusterCidr,
     name: wanted.name,
     nodes: wanted.nodes ?? record?.nodes ?? DEFAULT_NODES,
     port: wanted.port ?? record?.port ?? DEFAULT_PORT,

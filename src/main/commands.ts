@@ -30,6 +30,16 @@ export const commands: readonly CommandSpec[] = [
         about: 'Number of nodes without containers, whose pods are only recorded as running (default: 0)',
       },
       'dry-run': { type: 'boolean', about: 'Print what would be started, and change nothing' },
+      'service-cidr': {
+        type: 'string',
+        value: 'CIDR[,CIDR]',
+        about: 'Addresses of Services (default: 10.96.0.0/16); with IPv6: 10.96.0.0/16,fd00:10:96::/108',
+      },
+      'cluster-cidr': {
+        type: 'string',
+        value: 'CIDR[,CIDR]',
+        about: 'Addresses of pods (default: 10.244.0.0/16); with IPv6: 10.244.0.0/16,fd00:10:244::/48',
+      },
       'proxy-mode': {
         type: 'string',
         value: 'MODE',

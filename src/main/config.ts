@@ -33,6 +33,9 @@ export interface ServerConfig {
   readonly clusterCidr: string;
   /** Prefix length of one node's share of {@link clusterCidr}. */
   readonly nodeCidrPrefix: number;
+  /** In a cluster of both families. */
+  readonly serviceCidrIpv6?: string;
+  readonly clusterCidrIpv6?: string;
   readonly pki: ServerPki;
   readonly dnsServiceIp: string;
   readonly clusterDomain: string;
@@ -108,6 +111,10 @@ export interface AgentConfig {
   readonly clusterDomain: string;
   readonly clusterCidr: string;
   readonly serviceCidr: string;
+  /** In a cluster of both families. */
+  readonly nodeIpv6?: string;
+  readonly serviceCidrIpv6?: string;
+  readonly clusterCidrIpv6?: string;
   /** cgroup path below each hierarchy's root; pods' cgroups go below it. */
   readonly cgroupParent: string;
   /** As `--proxy-mode` writes it: `nftables`, or `ipvs/wrr`. */

@@ -6,12 +6,20 @@ import { followMode } from '../proxy/follow-mode.ts';
 import { ProxyHealth } from '../proxy/health.ts';
 import { startHealthPorts } from '../proxy/health-ports.ts';
 import { createProxyMetrics } from '../proxy/metrics.ts';
-import { parseModeChoice } from '../proxy/mode.ts';
+import { type ProxyAddresses, parseModeChoice } from '../proxy/mode.ts';
 import { observeAll } from '../proxy/observe.ts';
 import { createReporter } from '../proxy/report.ts';
 import { HEALTH_PORT, METRICS_PORT, serveProxy } from '../proxy/serve.ts';
 import { startProxy } from '../proxy/start.ts';
+import type { Family } from '../servicemap/endpoint.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
+
+function addressesOf(config: AgentConfig): ProxyAddresses {
+  const { clusterCidr, serviceCidr, nodeIp, clusterCidrIpv6, serviceCidrIpv6, nodeIpv6 } = config;
+  const ipv4 = { clusterCidr, serviceCidr, nodeIps: [nodeIp] };
+  if (!clusterCidrIpv6 || !serviceCidrIpv6 || !nodeIpv6) return ipv4;
+  return { ...ipv4, ipv6: { clusterCidr: clusterCidrIpv6, serviceCidr: serviceCidrIpv6, nodeIps: [nodeIpv6] } };
+}
 
 const HEALTH_AT = { port: HEALTH_PORT };
 const METRICS_AT = { port: METRICS_PORT, address: '127.0.0.1' };
@@ -24,13 +32,14 @@ export async function startNodeProxy(
   config: AgentConfig,
   shared: ProgramContext & { client: Client; informers: Informers },
 ): Promise<void> {
-  const { nodeName, nodeIp, clusterCidr, serviceCidr, proxyMode } = config;
+  const { nodeName, serviceCidr, serviceCidrIpv6, proxyMode } = config;
   const configured = parseModeChoice(proxyMode);
   if (!configured) throw new Error(`proxyMode: expected a mode of the proxy, actual: ${JSON.stringify(proxyMode)}`);
   const conntrack = openConntrack();
   shared.signal.addEventListener('abort', () => conntrack.close(), { once: true });
-  const addresses = { clusterCidr, serviceCidr, nodeIps: [nodeIp] };
-  const options = { ...shared, nodeName, conntrack, addresses, serviceCidrs: [serviceCidr] };
+  const serviceCidrs = serviceCidrIpv6 ? [serviceCidr, serviceCidrIpv6] : [serviceCidr];
+  const families: readonly Family[] = serviceCidrIpv6 ? [4, 6] : [4];
+  const options = { ...shared, nodeName, conntrack, addresses: addressesOf(config), serviceCidrs, families };
   const health = new ProxyHealth(options);
   const metrics = createProxyMetrics(shared);
   const backend = openBackend(configured, options);

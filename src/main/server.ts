@@ -149,6 +149,7 @@ function serviceAllocator(config: ServerConfig, store: Store, random: () => numb
   const stored = store.list(keyPrefix(services)).items.map((item) => objectOf(item) as Service);
   return createServiceAllocator({
     serviceCidr: cidr(config.serviceCidr),
+    ...(config.serviceCidrIpv6 ? { secondaryCidr: cidr(config.serviceCidrIpv6) } : {}),
     nodePortRange: NODE_PORTS,
     random,
     services: stored,
@@ -194,6 +195,7 @@ async function startLoops(config: ServerConfig, context: ProgramContext, server:
     recorder: recorder('controller-manager'),
     caPem: pem(config.pki.caFile),
     clusterCidr: config.clusterCidr,
+    clusterCidrIpv6: config.clusterCidrIpv6,
     nodeCidrPrefix: config.nodeCidrPrefix,
     apiServer: { address: config.advertiseAddress, port: config.advertisePort },
     kubernetesIp: formatIp(cidrAddress(cidr(config.serviceCidr), 1)),

@@ -15,7 +15,16 @@ export const run: RunCommand = async ({ flags }, context) => {
 
 function planOf(flags: FlagValues): ClusterPlan {
   const [nodes, port, fakeNodes] = ['nodes', 'port', 'fake-nodes'].map((name) => numberFlag(flags, name));
-  return planToStart({ name: clusterName(flags), nodes, port, fakeNodes, proxyMode: proxyModeFlag(flags) });
+  const text = (name: string) => (flags[name] === undefined ? undefined : String(flags[name]));
+  const networks = { serviceCidr: text('service-cidr'), clusterCidr: text('cluster-cidr') };
+  return planToStart({
+    name: clusterName(flags),
+    nodes,
+    port,
+    fakeNodes,
+    proxyMode: proxyModeFlag(flags),
+    ...networks,
+  });
 }
 
 /** One mode for all nodes, and others by node, separated by commas. */
