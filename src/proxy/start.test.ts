@@ -9,7 +9,8 @@ import { silentLogger } from '../lib/log.ts';
 import { FakeClock } from '../testing/clock.ts';
 import { PlainInformers } from '../testing/plain-informers.ts';
 import { nftablesBackend } from './nftables/backend.ts';
-import { startProxy } from './start.ts';
+import type { Sync } from './observe.ts';
+import { type ProxyOptions, startProxy } from './start.ts';
 
 const ADDRESSES = { clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16', nodeIps: ['10.89.0.11'] };
 
@@ -33,14 +34,15 @@ function slice(of: string, ...ips: string[]): EndpointSlice {
   };
 }
 
-function setup() {
+function setup(more: Partial<ProxyOptions> = {}) {
   const informers = new PlainInformers();
   const caches = { services: informers.of(services), slices: informers.of(endpointSlices), nodes: informers.of(nodes) };
   const nft = new FakeNft();
   const clock = new FakeClock();
   const stop = new AbortController();
   const backend = nftablesBackend(nft, ADDRESSES);
-  const options = { informers, backend, clock, random: () => 1, log: silentLogger, signal: stop.signal };
+  const shared = { informers, backend, clock, random: () => 1, log: silentLogger, signal: stop.signal };
+  const options = { ...shared, ...more };
   const start = () => startProxy({ ...options, nodeName: 'node-1' });
   const map = (name: string) => [...(nft.tables.get('ip sampan')?.maps.get(name)?.keys() ?? [])];
   return { ...caches, informers, nft, backend, clock, stop, start, map };
@@ -129,6 +131,43 @@ describe('startProxy', () => {
     }
     await settled();
     assert.deepEqual(bench.map('refused').sort(), ['10.96.0.1 . tcp . 80', '10.96.0.2 . tcp . 80']);
+    bench.stop.abort();
+  });
+
+  it('tells an observer how far the rules have come, how long it took, and since when endpoints were changing', async () => {
+    const told: Sync[] = [];
+    const queued: string[] = [];
+    const observer = { queued: (kind: string) => queued.push(kind), synced: (sync: Sync) => told.push(sync) };
+    const bench = setup({ observer, elapsedMs: () => 5 * told.length });
+    bench.informers.markSynced();
+    await bench.start();
+    assert.deepEqual([told.length, told[0]!.full], [1, true]);
+    bench.clock.advance(1000);
+    const changedAt = new Date(bench.clock.now()).toISOString();
+    const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': changedAt };
+    bench.services.set(service('a', '10.96.0.1'));
+    const made = slice('a', '10.244.0.1');
+    bench.slices.set({ ...made, metadata: { ...made.metadata, annotations } });
+    await settled();
+    assert.deepEqual(queued, ['service', 'endpoint']);
+    assert.equal(told.length, 2);
+    assert.deepEqual([told[1]!.full, told[1]!.triggeredMs], [false, [bench.clock.now()]]);
+    bench.nft.refuse = () => 'Invalid argument';
+    bench.slices.set(slice('a', '10.244.0.2'));
+    await settled();
+    assert.deepEqual(told[2]!.report.refused, ['default/a']);
+    bench.stop.abort();
+  });
+
+  it('does nothing for a Service whose status alone has changed', async () => {
+    const bench = setup();
+    bench.services.set(service('a', '10.96.0.1'));
+    bench.informers.markSynced();
+    await bench.start();
+    const conditions = [{ type: 'x', status: 'True' as const, lastTransitionTime: '', reason: '', message: '' }];
+    bench.services.set({ ...service('a', '10.96.0.1'), status: { conditions } });
+    await settled();
+    assert.equal(bench.nft.transactions.length, 1);
     bench.stop.abort();
   });
 });
