@@ -13,6 +13,8 @@ export type ClusterOptions = NetworkOptions & {
   /** `/var/lib/sampan` and `/run/sampan`, but in tests. */
   /** {@link ClusterPlan.proxyMode} */
   proxyMode?: string | undefined;
+  /** {@link ClusterPlan.nodePortAddresses} */
+  nodePortAddresses?: string | undefined;
   roots?: { state: string; run: string };
 };
 
@@ -26,6 +28,8 @@ export interface ClusterPlan extends NetworksPlan {
   /** Modes of the nodes' Service proxies: one for all, and others by node (`iptables,node-2=userspace`). */
   readonly proxyMode: string | undefined;
   readonly nodeCidrPrefix: number;
+  /** `primary`, or networks of the nodes' addresses that node ports answer at. */
+  readonly nodePortAddresses: string | undefined;
   readonly clusterDomain: string;
   /** Addresses of the LAN that Services of type LoadBalancer get: `first-last`. */
   readonly loadBalancerPool: string;
@@ -141,6 +145,7 @@ export function planCluster(options: ClusterOptions): ClusterPlan {
     nodes: Array.from({ length: nodes }, (_, index) => planNode({ ...common, index })),
     proxyMode,
     nodeCidrPrefix: 24,
+    nodePortAddresses: options.nodePortAddresses,
     clusterDomain: 'cluster.local',
     loadBalancerPool: BALANCED.map((index) => formatIp(cidrAddress(LAN_CIDR, index))).join('-'),
     gateway: planGateway(name),

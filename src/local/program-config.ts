@@ -87,6 +87,7 @@ export function agentConfig(plan: ClusterPlan, node: NodePlan) {
     clusterDomain: plan.clusterDomain,
     clusterCidr: plan.clusterCidr,
     serviceCidr: plan.serviceCidr,
+    nodePortAddresses: plan.nodePortAddresses,
     nodeIpv6: node.ipv6,
     serviceCidrIpv6: plan.ipv6?.serviceCidr,
     clusterCidrIpv6: plan.ipv6?.clusterCidr,

@@ -12,6 +12,7 @@ export interface ClusterRecord {
   /** As `--service-cidr` and `--cluster-cidr` were given. */
   readonly serviceCidr?: string | undefined;
   readonly clusterCidr?: string | undefined;
+  readonly nodePortAddresses?: string | undefined;
 }
 
 const DEFAULT_NODES = 3;
@@ -40,6 +41,7 @@ export function writeRecord(plan: ClusterPlan): void {
     fakeNodes: fakeNodes.count,
     proxyMode,
     ...networks,
+    nodePortAddresses: plan.nodePortAddresses,
   };
   writeFileSync(plan.record, `${JSON.stringify(record)}\n`);
 }
@@ -65,6 +67,7 @@ export interface WantedCluster {
   readonly proxyMode?: string | undefined;
   readonly serviceCidr?: string | undefined;
   readonly clusterCidr?: string | undefined;
+  readonly nodePortAddresses?: string | undefined;
 }
 
 /**
@@ -83,6 +86,7 @@ export function planToStart(wanted: WantedCluster): ClusterPlan {
   return planCluster({
     serviceCidr: wanted.serviceCidr ?? record?.serviceCidr,
     clusterCidr: wanted.clusterCidr ?? record?.clusterCidr,
+    nodePortAddresses: wanted.nodePortAddresses ?? record?.nodePortAddresses,
     name: wanted.name,
     nodes: wanted.nodes ?? record?.nodes ?? DEFAULT_NODES,
     port: wanted.port ?? record?.port ?? DEFAULT_PORT,

@@ -40,6 +40,11 @@ export const commands: readonly CommandSpec[] = [
         value: 'CIDR[,CIDR]',
         about: 'Addresses of pods (default: 10.244.0.0/16); with IPv6: 10.244.0.0/16,fd00:10:244::/48',
       },
+      'nodeport-addresses': {
+        type: 'string',
+        value: 'CIDR,…',
+        about: "Networks of the nodes' addresses that node ports answer at (default: primary, the node's own address)",
+      },
       'proxy-mode': {
         type: 'string',
         value: 'MODE',

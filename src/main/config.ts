@@ -111,6 +111,8 @@ export interface AgentConfig {
   readonly clusterDomain: string;
   readonly clusterCidr: string;
   readonly serviceCidr: string;
+  /** Value of `--nodeport-addresses`; `primary` when absent. */
+  readonly nodePortAddresses?: string;
   /** In a cluster of both families. */
   readonly nodeIpv6?: string;
   readonly serviceCidrIpv6?: string;

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import type { Client } from '../client/client.ts';
 import type { Informers } from '../client/informer.ts';
 import { openConntrack } from '../host/conntrack.ts';
@@ -7,18 +8,27 @@ import { ProxyHealth } from '../proxy/health.ts';
 import { startHealthPorts } from '../proxy/health-ports.ts';
 import { createProxyMetrics } from '../proxy/metrics.ts';
 import { type ProxyAddresses, parseModeChoice } from '../proxy/mode.ts';
+import { nodePortIps, parseNodePortAddresses } from '../proxy/node-ports.ts';
 import { observeAll } from '../proxy/observe.ts';
 import { createReporter } from '../proxy/report.ts';
 import { HEALTH_PORT, METRICS_PORT, serveProxy } from '../proxy/serve.ts';
 import { startProxy } from '../proxy/start.ts';
 import type { Family } from '../servicemap/endpoint.ts';
+import { familyOf } from '../servicemap/service-port.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
 
 function addressesOf(config: AgentConfig): ProxyAddresses {
   const { clusterCidr, serviceCidr, nodeIp, clusterCidrIpv6, serviceCidrIpv6, nodeIpv6 } = config;
-  const ipv4 = { clusterCidr, serviceCidr, nodeIps: [nodeIp] };
-  if (!clusterCidrIpv6 || !serviceCidrIpv6 || !nodeIpv6) return ipv4;
-  return { ...ipv4, ipv6: { clusterCidr: clusterCidrIpv6, serviceCidr: serviceCidrIpv6, nodeIps: [nodeIpv6] } };
+  const text = config.nodePortAddresses ?? 'primary';
+  const wanted = parseNodePortAddresses(text);
+  if (!wanted) throw new Error(`nodePortAddresses: expected "primary" or networks, actual: ${JSON.stringify(text)}`);
+  const links = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const primary = nodeIpv6 ? [nodeIp, nodeIpv6] : [nodeIp];
+  const ips = nodePortIps(wanted, { primary, all: links.map(({ address }) => address) });
+  const ofFamily = (family: Family) => ips.filter((ip) => familyOf(ip) === family);
+  const ipv4 = { clusterCidr, serviceCidr, nodeIps: ofFamily(4) };
+  if (!clusterCidrIpv6 || !serviceCidrIpv6) return ipv4;
+  return { ...ipv4, ipv6: { clusterCidr: clusterCidrIpv6, serviceCidr: serviceCidrIpv6, nodeIps: ofFamily(6) } };
 }
 
 const HEALTH_AT = { port: HEALTH_PORT };

@@ -3,7 +3,8 @@ import { type ClusterPlan, describePlan } from '../../local/plan.ts';
 import { preflight } from '../../local/preflight.ts';
 import { planToStart } from '../../local/record.ts';
 import { up } from '../../local/up.ts';
-import type { CommandContext, FlagValues, RunCommand } from '../command.ts';
+import { parseNodePortAddresses } from '../../proxy/node-ports.ts';
+import { type CommandContext, type FlagValues, type RunCommand, UsageError } from '../command.ts';
 import { clusterName, IMAGES_DIR, localContext, numberFlag, ociArchitecture } from '../local-context.ts';
 import { checkMode, requestModes } from '../proxy-modes.ts';
 
@@ -23,8 +24,14 @@ function planOf(flags: FlagValues): ClusterPlan {
     port,
     fakeNodes,
     proxyMode: proxyModeFlag(flags),
+    nodePortAddresses: nodePortFlag(text('nodeport-addresses')),
     ...networks,
   });
+}
+
+function nodePortFlag(text: string | undefined): string | undefined {
+  if (text === undefined || parseNodePortAddresses(text)) return text;
+  throw new UsageError(`--nodeport-addresses: expected "primary" or networks with commas, actual: ${text}`);
 }
 
 /** One mode for all nodes, and others by node, separated by commas. */
