@@ -74,7 +74,9 @@ async function startNodeDns(
     ...shared,
     listen: [{ address: config.nodeIp, port: DNS_PORT }],
     clusterDomain: config.clusterDomain,
-    reverseCidrs: [config.serviceCidr, config.clusterCidr],
+    reverseCidrs: [config.serviceCidr, config.clusterCidr, config.serviceCidrIpv6, config.clusterCidrIpv6].filter(
+      (cidr) => cidr !== undefined,
+    ),
   });
   serveDnsMetrics({ ...shared, metrics, listen: { address: config.nodeIp, port: DNS_METRICS_PORT } });
 }
