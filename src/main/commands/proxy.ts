@@ -1,7 +1,7 @@
 import { nodes as nodeKind } from '../../api/kinds/node.ts';
 import { run as runCommand, runInteractive } from '../../host/exec.ts';
 import { netnsExists, netnsPath } from '../../host/netns.ts';
-import { systemClock } from '../../lib/clock.ts';
+import { sleep, systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { connect } from '../../local/connect.ts';
 import type { ClusterPlan, NodePlan } from '../../local/plan.ts';
@@ -24,9 +24,40 @@ export const run: RunCommand = async ({ flags, operands }, context) => {
   if (mode === undefined) return showModes(plan, chosen, context);
   checkMode(String(mode), '--mode');
   await requestModes({ ...plan, nodes: chosen.map((node) => ({ ...node, proxyMode: String(mode) })) }, context.clock);
-  context.err(`Asked ${chosen.map(({ name }) => name).join(', ')} for ${mode}.\n`);
-  return 0;
+  const failed = await Promise.all(chosen.map((node) => awaitMode(node, String(mode), context)));
+  return failed.some(Boolean) ? 1 : 0;
 };
+
+const POLL_MS = 50;
+const WAIT_MS = 15_000;
+/** A node that was in iptables mode may be on its way to ipvs. */
+const FALLBACK_MS = 1000;
+
+/** Says what mode a node came to; resolves with true when that is none that could be expected. */
+async function awaitMode(node: NodePlan, wanted: string, { clock, signal, err }: CommandContext): Promise<boolean> {
+  const name = wanted.split('/')[0]!;
+  if (!runningProcess(node.agent)) {
+    err(`${node.name} will be in ${name} mode when its agent runs.\n`);
+    return false;
+  }
+  const deadline = clock.now() + WAIT_MS;
+  for (;;) {
+    const mode = await modeInUse(node);
+    if (mode === name) {
+      err(`${node.name} is in ${name} mode.\n`);
+      return false;
+    }
+    if (mode === 'iptables' && name === 'ipvs' && clock.now() > deadline - WAIT_MS + FALLBACK_MS) {
+      err(`${node.name} is in iptables mode: its kernel has no IPVS.\n`);
+      return false;
+    }
+    if (clock.now() > deadline) {
+      err(`${node.name} is in ${mode} mode still: see "sampan logs agent ${node.name}".\n`);
+      return true;
+    }
+    await sleep(clock, POLL_MS, signal);
+  }
+}
 
 function chooseNodes({ nodes }: ClusterPlan, names: readonly string[]): readonly NodePlan[] {
   const unknown = names.find((name) => !nodes.some((node) => node.name === name));

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ChainId } from '../netfilter/chains.ts';
 
 /** Chains of one Service port or endpoint, as Kubernetes' own proxy names them. */
@@ -12,13 +12,24 @@ const HASH_CHARACTERS = 16;
 
 /** Tools and people find a Service's rules by this name: it is the one that Kubernetes' own proxy would give. */
 export function chainName(kind: ChainKind, ...of: readonly string[]): string {
-  return `${kind}-${base32(createHash('sha256').update(of.join('')).digest()).slice(0, HASH_CHARACTERS)}`;
+  return `${kind}-${base32(hash('sha256', of.join(''), 'buffer'))}`;
 }
 
-/** RFC 4648, of the first ten bytes: what a name takes. */
+/** RFC 4648, as many characters as a name takes. */
 function base32(bytes: Buffer): string {
-  const bits = bytes.subarray(0, 10).reduce((value, byte) => value * 256n + BigInt(byte), 0n);
-  return Array.from({ length: 16 }, (_, index) => BASE32[Number((bits >> BigInt(5 * (15 - index))) & 31n)]).join('');
+  let text = '';
+  let bits = 0;
+  let held = 0;
+  for (let index = 0; text.length < HASH_CHARACTERS; ) {
+    if (held < 5) {
+      bits = (bits << 8) | bytes[index++]!;
+      held += 8;
+    }
+    held -= 5;
+    text += BASE32[bits >> held];
+    bits &= (1 << held) - 1;
+  }
+  return text;
 }
 
 /** Chains that rules of all Services share. */
