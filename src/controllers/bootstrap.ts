@@ -5,6 +5,7 @@ import { ingressClasses } from '../api/kinds/ingressclass.ts';
 import { namespaces } from '../api/kinds/namespace.ts';
 import { services } from '../api/kinds/service.ts';
 import type { Service } from '../api/types.ts';
+import { startController } from '../client/reconcile.ts';
 import type { ControllersOptions } from './options.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
@@ -18,6 +19,25 @@ export async function bootstrap(options: ControllersOptions): Promise<void> {
     options.client.create(ingressClasses, defaultIngressClass()).catch(ignoreExists),
   ]);
   await publishApiServer(options);
+}
+
+/** Makes the Service of the API server anew when somebody deletes it: clients in pods find the server by it. */
+export function startKubernetesService(options: ControllersOptions): void {
+  const { informers, client } = options;
+  const controller = startController({
+    ...options,
+    name: 'kubernetesservice',
+    reconcile: async () => {
+      await client.create(services, kubernetesService(options)).catch(ignoreExists);
+      await publishApiServer(options);
+    },
+  });
+  for (const resource of [services, endpoints, endpointSlices]) {
+    informers.of(resource as typeof services).subscribe(({ type, object }) => {
+      const { name, namespace } = object.metadata;
+      if (type === 'deleted' && name === 'kubernetes' && namespace === 'default') controller.enqueue(name);
+    });
+  }
 }
 
 /** What serves Ingresses that name no class. */

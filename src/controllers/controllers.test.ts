@@ -234,3 +234,17 @@ test('a pod that fits nowhere says why, and is placed when it does', async () =>
     cluster.stop();
   }
 });
+
+test('the Service of the API server comes back with its endpoints', () =>
+  withCluster(async ({ client, eventually }) => {
+    const key = { name: 'kubernetes', namespace: 'default' };
+    const { uid } = (await client.get(services, key)).metadata;
+    await client.delete(services, key);
+    const back = await eventually(async () => {
+      const found = await client.get(services, key).catch(() => undefined);
+      return found && found.metadata.uid !== uid ? found : undefined;
+    });
+    assert.equal(back.spec?.clusterIP, '10.96.0.1');
+    await client.delete(endpointSlices, key);
+    await eventually(() => client.get(endpointSlices, key).catch(() => undefined));
+  }));

@@ -22,18 +22,25 @@ interface Replicating {
   readonly name: string;
   readonly kind: Resource<ReplicaSet>;
   readonly selectorOf: (set: ReplicaSet) => LabelSelectorObject | undefined;
+  /** Has `status.terminatingReplicas`. */
+  readonly tellsTerminating: boolean;
 }
 
 /** Keeps as many pods as every ReplicaSet asks for. */
 export function startReplicaSets(options: ControllersOptions): void {
-  start(options, { name: 'replicaset', kind: replicaSets, selectorOf: (set) => set.spec?.selector });
+  start(options, {
+    name: 'replicaset',
+    kind: replicaSets,
+    selectorOf: (set) => set.spec?.selector,
+    tellsTerminating: true,
+  });
 }
 
 /** The same for ReplicationControllers, whose rows differ in their selector alone. */
 export function startReplicationControllers(options: ControllersOptions): void {
   const kind = replicationControllers as unknown as Resource<ReplicaSet>;
   const selectorOf = (set: ReplicaSet) => ({ matchLabels: set.spec?.selector as unknown as Record<string, string> });
-  start(options, { name: 'replicationcontroller', kind, selectorOf });
+  start(options, { name: 'replicationcontroller', kind, selectorOf, tellsTerminating: false });
 }
 
 function start(options: ControllersOptions, replicating: Replicating): void {
@@ -99,7 +106,15 @@ class Reconciler {
       failure = await this.#scale(key, set, active).catch((error: Error) => error);
     }
     const now = clock.now();
-    await this.#writeStatus(set, replicaSetStatus(set, { active, mine, now, failure: failure?.message }));
+    await this.#writeStatus(
+      set,
+      replicaSetStatus(set, {
+        active,
+        mine: this.#replicating.tellsTerminating ? mine : active,
+        now,
+        failure: failure?.message,
+      }),
+    );
     if (failure) throw failure;
     const again = settled ? nextAvailableIn(active, set.spec?.minReadySeconds, now) : SETTLE_MS;
     return again === undefined ? undefined : { again };

@@ -1,5 +1,5 @@
 import type { EventRecorder } from '../client/events.ts';
-import { bootstrap } from './bootstrap.ts';
+import { bootstrap, startKubernetesService } from './bootstrap.ts';
 import { startCertificateSigning } from './certificatesigning.ts';
 import { startClusterDns } from './clusterdns.ts';
 import { startClusterRoleAggregation } from './clusterroleaggregation.ts';
@@ -33,6 +33,7 @@ import { startVolumeProtection } from './volumeprotection.ts';
 
 /** Every controller of the cluster, with the name that it tells events under. */
 const controllers: readonly (readonly [start: (options: ControllersOptions) => void, component: string])[] = [
+  [startKubernetesService, 'kubernetes-service-controller'],
   [startNodeIpam, 'node-ipam-controller'],
   [startServiceAccounts, 'serviceaccount-controller'],
   [startRootCa, 'root-ca-certificate-publisher'],

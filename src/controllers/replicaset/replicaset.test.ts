@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pods } from '../../api/kinds/pod.ts';
 import { replicaSets } from '../../api/kinds/replicaset.ts';
+import { replicationControllers } from '../../api/kinds/replicationcontroller.ts';
 import type { Pod, ReplicaSet } from '../../api/types.ts';
 import { startTestCluster, type TestCluster } from '../../testing/cluster.ts';
 import { nextAvailableIn } from '../common.ts';
@@ -143,4 +144,30 @@ test('a ReplicaSet takes in orphans and lets go what no longer matches', () =>
     await client.patch(pods, key, { type: 'merge', body: { metadata: { labels: { app: 'else' } } } });
     await cluster.eventually(async () => ((await client.get(pods, key)).metadata.ownerReferences ? undefined : true));
     await settled(cluster, 2);
+  }));
+
+test('a ReplicationController selects by its template’s labels, is scaled, and lets go of its pods', () =>
+  withCluster(async ({ client, eventually, request }) => {
+    const key = { name: 'rc', namespace: 'default' };
+    const template = { metadata: { labels: { app: 'old' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+    const made = await client.create(replicationControllers, { metadata: key, spec: { replicas: 2, template } });
+    assert.deepEqual([made.spec?.selector, made.metadata.labels], [{ app: 'old' }, { app: 'old' }]);
+    const count = (wanted: number) =>
+      eventually(async () => {
+        const { status } = await client.get(replicationControllers, key);
+        const { items } = await client.list(pods, { labelSelector: 'app=old' });
+        return status?.availableReplicas === wanted && items.length === wanted ? items : undefined;
+      });
+    await count(2);
+    const path = '/api/v1/namespaces/default/replicationcontrollers/rc/scale';
+    const scale = (await request('GET', path)).body;
+    assert.equal(scale.status.selector, 'app=old');
+    await request('PUT', path, { ...scale, spec: { replicas: 3 } });
+    const owned = await count(3);
+    assert.equal(owned[0]!.metadata.ownerReferences?.[0]?.kind, 'ReplicationController');
+    await client.delete(replicationControllers, key, { propagationPolicy: 'Orphan' });
+    await eventually(async () => {
+      const { items } = await client.list(pods, { labelSelector: 'app=old' });
+      return items.length === 3 && items.every(({ metadata }) => !metadata.ownerReferences) ? true : undefined;
+    });
   }));
