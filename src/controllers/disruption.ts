@@ -5,8 +5,9 @@ import { replicaSets } from '../api/kinds/replicaset.ts';
 import { replicationControllers } from '../api/kinds/replicationcontroller.ts';
 import { statefulSets } from '../api/kinds/statefulset.ts';
 import type { Resource } from '../api/resource.ts';
-import { type LabelSelectorObject, selects } from '../api/selectors.ts';
+import { formatLabelSelector, type LabelSelectorObject, selects } from '../api/selectors.ts';
 import type { KubeObject, Pod, PodDisruptionBudget } from '../api/types.ts';
+import type { RecordedEvent } from '../client/events.ts';
 import { objectKey, splitKey } from '../client/informer.ts';
 import { type Outcome, startController } from '../client/reconcile.ts';
 import { controllerOf, sameContent } from './common.ts';
@@ -59,12 +60,22 @@ async function reconcile(options: ControllersOptions, key: string): Promise<Outc
     .filter((pod) => covers(budget, pod));
   if (selected.length === 0)
     recorder.record(budget, { type: 'Normal', reason: 'NoPods', message: 'No matching pods found' });
-  const expectedScale = () => scaleOf(options, selected);
+  const expectedScale = () => {
+    if (selected.some((pod) => !controllerOf(pod))) recorder.record(budget, unmanaged(budget));
+    return scaleOf(options, selected);
+  };
   const status = budgetStatus(budget, { pods: selected, expectedScale, now: clock.now() });
   // A change that an eviction made meanwhile is a conflict: counting starts anew.
   if (!sameContent(status, { ...budget.status }))
     await client.updateStatus(podDisruptionBudgets, { ...budget, status });
   return status.disruptedPods ? { again: EVICTION_MS } : undefined;
+}
+
+/** Pods that nobody wants a number of. */
+function unmanaged({ spec }: PodDisruptionBudget): RecordedEvent {
+  const selector = formatLabelSelector(spec?.selector as LabelSelectorObject | undefined);
+  const message = `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
+  return { type: 'Warning', reason: 'UnmanagedPods', message };
 }
 
 /** How many pods the controllers of `selected` want together. Throws for one whose controller has no size. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { endpointSlices } from '../api/kinds/endpointslice.ts';
 import { nodes } from '../api/kinds/node.ts';
 import { pods } from '../api/kinds/pod.ts';
@@ -171,13 +172,21 @@ async function write(
     return;
   }
   const samePorts = portsText(old.ports ?? []) === portsText(content.ports);
-  if (samePorts && sameContent([old.endpoints ?? [], old.metadata.labels], [content.endpoints, labels])) return;
+  const sameEndpoints = isSame(old.endpoints ?? [], content.endpoints);
+  if (samePorts && sameEndpoints && sameContent(old.metadata.labels, labels)) return;
   const written = await client.update(endpointSlices, {
     ...old,
     metadata: { ...old.metadata, labels, annotations },
     ...content,
   });
   pending.wrote(`${namespace}/${name}`, written);
+}
+
+type Endpoints = EndpointSlice['endpoints'];
+
+function isSame(before: Endpoints, after: Endpoints): boolean {
+  const identical = before.length === after.length && before.every((endpoint, index) => endpoint === after[index]);
+  return identical || isDeepStrictEqual(before, after);
 }
 
 async function remove({ client, pending }: Context, slice: EndpointSlice): Promise<void> {

@@ -69,9 +69,12 @@ export class Kinds {
   async whenSynced(test: (resource: Resource) => boolean): Promise<void> {
     const { informers } = this.#options;
     await informers.of(customResourceDefinitions).whenSynced();
-    const customs = [...this.#custom.values()].filter(({ resource }) => test(resource));
+    const customs = [...this.#custom.values()].filter(({ resource, informer }) => test(resource) && !informer.synced);
+    const waiting = fixed
+      .map((resource) => informers.of(resource))
+      .filter((informer) => !informer.synced && test(informer.resource));
     await Promise.all([
-      ...fixed.filter(test).map((resource) => informers.of(resource).whenSynced()),
+      ...waiting.map((informer) => informer.whenSynced()),
       ...customs.map(({ informer, signal }) => Promise.race([informer.whenSynced(), untilAborted(signal)])),
     ]);
   }

@@ -1,6 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { EndpointSlice, Service } from '../../api/types.ts';
 import { addressIn, type Backend, type BackendPort, type Family, familiesOf, portsIn } from '../backends.ts';
-import { sameContent } from '../common.ts';
 import { hintsFor } from '../hints.ts';
 
 /** Endpoints that one slice may hold. */
@@ -107,8 +107,10 @@ function keep({ metadata, endpoints }: EndpointSlice, rest: Map<string, Endpoint
   for (const endpoint of endpoints ?? []) {
     const key = identity(endpoint);
     const wanted = rest.get(key);
-    if (wanted) staying.push(wanted);
-    changed ||= !wanted || !sameContent(wanted, endpoint);
+    const same = wanted !== undefined && isDeepStrictEqual(wanted, endpoint);
+    // What is stored already is handed back as it is, so that comparing it costs nothing.
+    if (wanted) staying.push(same ? endpoint : wanted);
+    changed ||= !same;
     rest.delete(key);
   }
   return { name: metadata.name, endpoints: staying, changed };
