@@ -121,6 +121,7 @@ async function networkReady({ runtime, clock, random, log, signal }: AgentOption
 
 /** Says that the node is alive, every ten seconds and at once when it is ready. */
 export async function reportReady(options: AgentOptions): Promise<void> {
+  await mkdir(options.stateDir, { recursive: true });
   await patchConditions(options);
   void renewLease(options);
 }

@@ -107,8 +107,8 @@ describe('what people do with pods', { skip: obstacle() ?? false }, () => {
 
   test('a terminal as large as the window', async () => {
     // The size comes right after the start.
-    const words = `kubectl exec -it two -c a -- sh -c 'until stty size; do sleep 0.1; done'`;
-    const script = `stty rows 33 cols 111; ${words}`;
+    const words = `kubectl exec -it two -c a -- sh -c 'sleep 1; stty size'`;
+    const script = `stty rows 33 cols 111 < /dev/tty; ${words}`;
     const { stdout } = await run(['script', '-qec', script, '/dev/null'], {
       env: kubectlEnvironment('1.35'),
       cwd: ROOT,

@@ -60,7 +60,7 @@ async function kill(program: ProcessPlan): Promise<void> {
 describe('programs that are killed', { skip: obstacle() ?? false }, () => {
   before(async () => {
     await startCluster();
-    await run('listener', first!.name, 'exec nc -lk -p 7000 -e cat');
+    await run('listener', first!.name, 'exec nc -ll -p 7000 -e cat');
     await kubectl('expose', 'pod', 'listener', '--port=7000');
     await kubectl('wait', '--for=condition=Ready', 'pod/listener', '--timeout=60s');
     await run(

@@ -7,6 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { ApiError, badRequest, notFound } from '../../api/errors.ts';
 import { pods } from '../../api/kinds/pod.ts';
 import type { Pod } from '../../api/types.ts';
+import { allContainers } from '../container-config.ts';
 import type { ContainerStatus } from '../cri/types.ts';
 import { newest, observePod, readySandbox } from '../observe.ts';
 import type { AgentOptions } from '../options.ts';
@@ -190,7 +191,7 @@ async function streamUrl(options: AgentOptions, call: Call): Promise<string> {
   if (status?.state !== 'CONTAINER_RUNNING') {
     throw new ApiError('InternalError', `container not found ("${call.container}")`);
   }
-  const request = { container_id: status.id, ...flagsOf(call.query) };
+  const request = { container_id: status.id, ...flagsOf(call) };
   if (call.action === 'exec') return options.runtime.exec({ ...request, cmd: call.query.getAll('command') });
   if (call.action === 'attach') return options.runtime.attach(request);
   throw notFound({ group: '', plural: 'paths' }, call.action);
@@ -203,9 +204,11 @@ function portNumber(query: URLSearchParams): number {
   return port;
 }
 
-function flagsOf(query: URLSearchParams) {
+/** Whether a process has a terminal was settled when it was started: who attaches to it can't choose. */
+function flagsOf({ action, pod, container, query }: Call) {
   const flag = (name: string) => ['true', '1'].includes(query.get(name) ?? '');
-  const tty = flag('tty');
+  const tty =
+    action === 'attach' ? (allContainers(pod).find(({ name }) => name === container)?.tty ?? false) : flag('tty');
   return { stdin: flag('stdin'), stdout: flag('stdout'), stderr: flag('stderr') && !tty, tty };
 }
 
@@ -219,7 +222,7 @@ interface Session {
 async function run({ options, call, url, webSocket }: Session): Promise<void> {
   try {
     if (call.action === 'portForward') await bridgePort(webSocket, url, portNumber(call.query));
-    else await bridgeStream(webSocket, url, flagsOf(call.query));
+    else await bridgeStream(webSocket, url, flagsOf(call));
   } catch (error) {
     options.log.warn('stream failed', { pod: call.pod.metadata.name, action: call.action, error });
     webSocket.send(Buffer.concat([Buffer.from([3]), Buffer.from(toStatus(error))]));
