@@ -106,7 +106,8 @@ function resolve(type: string): string {
   const prefix = /^(\[\]|map\[[^\]]+\])/.exec(type)?.[0];
   if (prefix) return (prefix === '[]' ? '[]' : 'map[string]') + resolve(type.slice(prefix.length));
   const named = facts.types[type];
-  if (named?.customJSON) return 'JSON';
+  // Schemas that may also be a boolean or a list keep their names: `unionOf` of schema.ts knows them.
+  if (named?.customJSON) return type.replace('apiextensions/v1.', '');
   return named?.kind === 'named' && named.underlying ? resolve(named.underlying) : type;
 }
 

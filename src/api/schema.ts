@@ -102,6 +102,21 @@ export function checkFields(typeName: string, object: KubeObject | object): Find
   return findings;
 }
 
+const SCHEMA = 'apiextensions/v1.JSONSchemaProps';
+
+/** Types that are an object of one type, or some plain value instead. */
+const UNIONS: Readonly<Record<string, { readonly type: string; readonly or: (value: unknown) => boolean }>> = {
+  JSONSchemaPropsOrBool: { type: SCHEMA, or: (value) => typeof value === 'boolean' },
+  JSONSchemaPropsOrArray: { type: SCHEMA, or: Array.isArray },
+  JSONSchemaPropsOrStringArray: { type: SCHEMA, or: Array.isArray },
+};
+
+/** The type that `value` is to be read as where `type` stands: of a union, the part that fits. */
+export function typeFor(type: string, value: unknown): string {
+  if (!Object.hasOwn(UNIONS, type)) return type;
+  return UNIONS[type]!.or(value) ? 'JSON' : UNIONS[type]!.type;
+}
+
 interface Place {
   readonly typeName: string;
   readonly path: string;
@@ -137,8 +152,8 @@ function checkField(value: unknown, at: FieldPlace, findings: Findings): void {
 }
 
 function checkSingle(value: unknown, at: FieldPlace, findings: Findings): void {
-  const { type } = at.schema;
   if (value === null) return;
+  const type = typeFor(at.schema.type, value);
   if (Object.hasOwn(data, type)) {
     if (isObject(value)) checkObject(value, { typeName: type, path: at.path }, findings);
     else wrongType(value, goType(type), at, findings);
@@ -158,6 +173,7 @@ const SCALARS: Record<string, (value: unknown) => boolean> = {
   int32: (value) => isInteger(value) && Math.abs(value as number) < 2 ** 31,
   int64: isInteger,
   int: isInteger,
+  float64: (value) => typeof value === 'number',
   Time: isString,
   MicroTime: isString,
   Duration: isString,

@@ -1,6 +1,6 @@
 import { isObject, setOwn } from '../api/patch/merge.ts';
 import { canonicalQuantity } from '../api/quantity.ts';
-import { type FieldSchema, fieldsOf } from '../api/schema.ts';
+import { type FieldSchema, fieldsOf, typeFor } from '../api/schema.ts';
 
 /**
  * The parts of `object` that its type has, as a typed decoder reads them: unknown fields are left out, `null` is a field
@@ -30,7 +30,9 @@ function pruneField(value: unknown, { shape, type }: FieldSchema): unknown {
   return kept;
 }
 
-function pruneItem(value: unknown, type: string): unknown {
+function pruneItem(value: unknown, declared: string): unknown {
+  const type = typeFor(declared, value);
+  if (type === 'JSON') return value;
   if (fieldsOf(type) !== undefined) return pruneFields(isObject(value) ? value : {}, type);
   if (type === 'Quantity') return canonicalQuantity(value);
   return value ?? emptyScalar(type);

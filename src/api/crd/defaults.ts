@@ -21,6 +21,20 @@ export function setSchemaDefaults(value: unknown, schema: JsonSchema): void {
   }
 }
 
+/** Whether {@link setSchemaDefaults} would change anything. */
+export function lacksDefaults(value: unknown, schema: JsonSchema): boolean {
+  if (Array.isArray(value))
+    return schema.items !== undefined && value.some((item) => lacksDefaults(item, schema.items!));
+  if (!isObject(value)) return false;
+  for (const key in schema.properties) {
+    if (!Object.hasOwn(value, key) && schema.properties[key]!.default !== undefined) return true;
+  }
+  return Object.keys(value).some((key) => {
+    const property = propertySchema(schema, key);
+    return property !== undefined && (value[key] === null ? !property.nullable : lacksDefaults(value[key], property));
+  });
+}
+
 /** Whether filling defaults can change anything. */
 export function hasDefaults(schema: JsonSchema): boolean {
   return someSchema(schema, (inner) => inner.default !== undefined);

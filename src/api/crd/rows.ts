@@ -1,9 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
 import { ApiError } from '../errors.ts';
 import { apiVersion, type Conversion, type Resource, type ScalePaths } from '../resource.ts';
 import type { KubeObject } from '../types.ts';
 import { validateCustomResource } from './custom-value.ts';
-import { hasDefaults, setSchemaDefaults } from './defaults.ts';
+import { hasDefaults, lacksDefaults, setSchemaDefaults } from './defaults.ts';
 import {
   type CustomResourceDefinition,
   compareVersions,
@@ -111,7 +110,8 @@ function renamed(object: KubeObject, version: string): KubeObject {
 
 /** Defaults may have come after the object was written. */
 function withDefaults(object: KubeObject, schema: JsonSchema): KubeObject {
+  if (!lacksDefaults(object, schema)) return object;
   const copy = structuredClone(object);
   setSchemaDefaults(copy, schema);
-  return isDeepStrictEqual(copy, object) ? object : copy;
+  return copy;
 }

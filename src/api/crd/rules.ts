@@ -3,7 +3,7 @@ import { type CelProgram, CelSyntaxError, compileCel } from '../cel/program.ts';
 import type { FieldError, FieldErrorType } from '../field-error.ts';
 import { isObject } from '../patch/merge.ts';
 import { celValue } from './cel-value.ts';
-import { childPath, type JsonSchema, propertySchema, someSchema, type ValidationRule } from './schema.ts';
+import { childPath, innerSchemas, type JsonSchema, propertySchema, type ValidationRule } from './schema.ts';
 import { mapKey, type Place } from './value.ts';
 
 interface CompiledRule {
@@ -17,16 +17,42 @@ const VARIABLES = ['self', 'oldSelf'];
 /** Rules are compiled when a value first meets them, and live as long as their schema. */
 const compiled = new WeakMap<JsonSchema, readonly CompiledRule[]>();
 
+const ruled = new WeakMap<JsonSchema, boolean>();
+
 /** Whether any rule stands in the schema. */
 export function hasRules(schema: JsonSchema): boolean {
-  return someSchema(schema, (inner) => (inner['x-kubernetes-validations']?.length ?? 0) > 0);
+  let found = ruled.get(schema);
+  if (found === undefined) {
+    found = (schema['x-kubernetes-validations']?.length ?? 0) > 0 || innerSchemas(schema).some(ofInner);
+    ruled.set(schema, found);
+  }
+  return found;
+}
+
+function ofInner({ schema }: { readonly schema: JsonSchema }): boolean {
+  return hasRules(schema);
+}
+
+/** Versions of a kind have the same rules, and who checks a definition compiles what its objects will need. */
+const PROGRAMS_LIMIT = 10_000;
+const programs = new Map<string, CelProgram>();
+
+/** Throws {@link CelSyntaxError}. */
+function compile(expression: string): CelProgram {
+  let program = programs.get(expression);
+  if (!program) {
+    program = compileCel(expression, VARIABLES);
+    if (programs.size >= PROGRAMS_LIMIT) programs.clear();
+    programs.set(expression, program);
+  }
+  return program;
 }
 
 /** Why a rule can not be used, for the one who defines it; undefined when it can. */
 export function ruleProblem({ rule, messageExpression }: ValidationRule): string | undefined {
   try {
-    compileCel(rule, VARIABLES);
-    if (messageExpression) compileCel(messageExpression, VARIABLES);
+    compile(rule);
+    if (messageExpression) compile(messageExpression);
     return undefined;
   } catch (error) {
     if (error instanceof CelSyntaxError) return error.message;
@@ -83,16 +109,16 @@ function ownRules(value: unknown, schema: JsonSchema, at: Place): FieldError[] {
 }
 
 function compiledRules(schema: JsonSchema, rules: readonly ValidationRule[]): readonly CompiledRule[] {
-  let programs = compiled.get(schema);
-  if (!programs) {
-    programs = rules.map((rule) => ({
+  let made = compiled.get(schema);
+  if (!made) {
+    made = rules.map((rule) => ({
       rule,
-      program: compileCel(rule.rule, VARIABLES),
-      message: rule.messageExpression ? compileCel(rule.messageExpression, VARIABLES) : undefined,
+      program: compile(rule.rule),
+      message: rule.messageExpression ? compile(rule.messageExpression) : undefined,
     }));
-    compiled.set(schema, programs);
+    compiled.set(schema, made);
   }
-  return programs;
+  return made;
 }
 
 const PREFIXES: Partial<Record<FieldErrorType, string>> = {

@@ -60,7 +60,8 @@ export function innerSchemas(schema: JsonSchema): { place: string; schema: JsonS
   const properties = Object.entries(schema.properties ?? {});
   return [
     ...properties.map(([key, inner]) => ({ place: `properties[${key}]`, schema: inner })),
-    ...(items ? [{ place: 'items', schema: items }] : []),
+    // A list of schemas is refused, not looked into.
+    ...(items && !Array.isArray(items) ? [{ place: 'items', schema: items }] : []),
     ...(typeof additionalProperties === 'object'
       ? [{ place: 'additionalProperties', schema: additionalProperties }]
       : []),

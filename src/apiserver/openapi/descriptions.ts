@@ -22,6 +22,7 @@ const GROUP_FOLDERS: Readonly<Record<string, string>> = {
   admissionregistration: 'kubernetes-models/admissionregistration.k8s.io',
   apiextensions: 'kubernetes-models/apiextensions.k8s.io',
   events: 'kubernetes-models/events.k8s.io',
+  extensions: 'kubernetes-models/extensions',
   meta: '@kubernetes-models/apimachinery/apis/meta',
 };
 

@@ -94,6 +94,9 @@ const SCALARS: Readonly<Record<string, Schema>> = {
   Duration: { type: 'string' },
   Quantity: { type: 'string' },
   JSON: {},
+  JSONSchemaPropsOrBool: {},
+  JSONSchemaPropsOrArray: {},
+  JSONSchemaPropsOrStringArray: {},
   IntOrString: { type: 'string', format: 'int-or-string' },
 };
 
