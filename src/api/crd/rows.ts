@@ -90,13 +90,18 @@ function conversionOf(
     // What was wrong before may stay as it was.
     validate: (object, old) => validateCustomResource(object, schema, old),
     validateStatusUpdate: (object, old) => validateCustomResource(object, schema, old),
-    ...(definition.metadata.deletionTimestamp ? { prepareForCreate: refuseCreate } : {}),
+    prepareForCreate: definition.metadata.deletionTimestamp ? refuseCreate : (object) => dropStatus(object, row),
   };
   return {
     stored,
     toStored: (object) => renamed(object, kept),
     fromStored: (object) => (defaults ? withDefaults(renamed(object, own), schema) : renamed(object, own)),
   };
+}
+
+/** A status with a subresource of its own is not for those who create. */
+function dropStatus(object: KubeObject & { status?: unknown }, { status }: Resource): void {
+  if (status) delete object.status;
 }
 
 function refuseCreate(): never {

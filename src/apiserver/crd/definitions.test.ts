@@ -159,6 +159,7 @@ describe('a custom resource', () => {
       '299 - "unknown field \\"spec.extra\\"", 299 - "unknown field \\"spec.steps[0].more\\""',
     );
     assert.equal(body.metadata.generation, 1);
+    assert.equal(body.status, undefined);
     const patched = await request('PATCH', `${CRONTABS}/tab`, { spec: { replicas: 2 } }, MERGE);
     assert.equal(patched.body.metadata.generation, 2);
     const status = await request(
