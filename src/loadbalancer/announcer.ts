@@ -10,6 +10,7 @@ export interface Situation {
   readonly slicesOf: (service: Service) => readonly EndpointSlice[];
   /** Heard of lately. */
   readonly isAlive: (node: string) => boolean;
+  readonly loadBalancerClass?: string;
 }
 
 /** Address → the node that answers for it on the LAN; all nodes decide alike without talking. */
@@ -18,7 +19,7 @@ export function announcers(situation: Situation): Map<string, string> {
   const names = nodes.map(({ metadata }) => metadata.name);
   const candidates = new Map<string, readonly string[]>();
   for (const service of situation.services) {
-    if (!isOurs(service)) continue;
+    if (!isOurs(service, situation.loadBalancerClass)) continue;
     const allowed = allowedFor(service, situation, names);
     for (const ip of addressesIn(service)) {
       candidates.set(

@@ -15,9 +15,9 @@ export const HOSTNAME_ANNOTATION = 'sampan.dev/load-balancer-hostname';
 /** Addresses, or why there are none. */
 export type Assignment = { readonly ips: readonly string[] } | { readonly refused: string };
 
-/** True for Services whose addresses this load balancer gives and announces. */
-export function isOurs({ spec }: Service): boolean {
-  return spec?.type === 'LoadBalancer' && (spec.loadBalancerClass ?? LOAD_BALANCER_CLASS) === LOAD_BALANCER_CLASS;
+/** True for Services whose addresses a load balancer of this class gives; Services without one are the default class's. */
+export function isOurs({ spec }: Service, loadBalancerClass = LOAD_BALANCER_CLASS): boolean {
+  return spec?.type === 'LoadBalancer' && (spec.loadBalancerClass ?? LOAD_BALANCER_CLASS) === loadBalancerClass;
 }
 
 /** The addresses that a Service's status names. */

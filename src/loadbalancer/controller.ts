@@ -16,6 +16,8 @@ export interface LoadBalancerOptions {
   informers: Informers;
   recorder: EventRecorder;
   pool: Pool;
+  /** @default LOAD_BALANCER_CLASS */
+  loadBalancerClass?: string;
   clock: Clock;
   random: () => number;
   log: Logger;
@@ -60,17 +62,21 @@ class Allocator {
     if (!this.#started) this.#adopt(cache.list());
     const { name, namespace } = splitKey(key);
     const service = cache.get(name, namespace);
-    if (!service || service.metadata.deletionTimestamp || !isOurs(service)) return this.#release(key, service);
+    if (!service || service.metadata.deletionTimestamp || !this.#isOurs(service)) return this.#release(key, service);
     const assignment = assign(service, this.#options.pool, (ip) => this.#holders(ip, key));
     if ('refused' in assignment) return this.#refuse(key, service, assignment.refused);
     this.#held.set(key, assignment.ips);
     await this.#write(service, ingressOf(service, assignment));
   }
 
+  #isOurs(service: Service): boolean {
+    return isOurs(service, this.#options.loadBalancerClass);
+  }
+
   /** Addresses that were given before this process began stay where they are. */
   #adopt(all: readonly Service[]): void {
     this.#started = true;
-    for (const service of all) if (isOurs(service)) this.#held.set(objectKey(service), addressesIn(service));
+    for (const service of all) if (this.#isOurs(service)) this.#held.set(objectKey(service), addressesIn(service));
   }
 
   #holders(ip: string, besides: string): Service[] {

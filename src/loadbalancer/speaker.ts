@@ -16,6 +16,8 @@ export interface SpeakerOptions {
   informers: Informers;
   nodeName: string;
   pool: Pool;
+  /** @default LOAD_BALANCER_CLASS */
+  loadBalancerClass?: string;
   /** The link to the LAN. */
   link: LinkAddresses;
   clock: Clock;
@@ -93,8 +95,9 @@ export class Speaker {
   }
 
   #wanted(): Set<string> {
-    const { informers, nodeName } = this.#options;
+    const { informers, nodeName, loadBalancerClass } = this.#options;
     const all = announcers({
+      loadBalancerClass,
       services: informers.of(services).list(),
       nodes: informers.of(nodes).list(),
       slicesOf: (service) => slicesOf(informers, service),

@@ -1,4 +1,6 @@
 import { CONTROLLER } from '../ingress/classes.ts';
+import { LOAD_BALANCER_CLASS } from '../loadbalancer/assign.ts';
+import { kubeconfigFlag } from './alone.ts';
 import type { CommandSpec, FlagSpec } from './command.ts';
 
 const name: FlagSpec = { type: 'string', value: 'CLUSTER', default: 'dev', about: 'Name of the cluster' };
@@ -86,12 +88,22 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: 'proxy',
-    summary: 'Show or change the mode of the Service proxy, while the nodes run',
+    summary: 'Show or change the mode of the Service proxy, while the nodes run; or run it alone, with --kubeconfig',
     operands: '[NODE…]',
     flags: {
       name,
       mode: { type: 'string', value: 'MODE', about: 'nftables, iptables, ipvs[/SCHEDULER] or userspace, from now on' },
       cleanup: { type: 'boolean', about: 'Remove the rules that proxies left on nodes whose agent does not run' },
+      kubeconfig: kubeconfigFlag,
+      'node-name': { type: 'string', value: 'NODE', about: 'With --kubeconfig: the node that this is' },
+      'node-ip': { type: 'string', value: 'ADDRESS', about: 'With --kubeconfig: the address of its node ports' },
+      'cluster-cidr': { type: 'string', value: 'CIDR', default: '10.244.0.0/16', about: 'With --kubeconfig: of pods' },
+      'service-cidr': {
+        type: 'string',
+        value: 'CIDR',
+        default: '10.96.0.0/16',
+        about: 'With --kubeconfig: of Services',
+      },
       here: { type: 'boolean', about: 'With --cleanup: in this network namespace, of whatever cluster' },
     },
     load: () => import('./commands/proxy.ts'),
@@ -164,10 +176,44 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./commands/fake-nodes.ts'),
   },
   {
+    name: 'dns',
+    summary: 'Answer the names of any Kubernetes cluster in the foreground',
+    flags: {
+      kubeconfig: kubeconfigFlag,
+      listen: { type: 'string', value: 'ADDRESS', default: '127.0.0.1', about: 'Address to listen at' },
+      port: { type: 'string', value: 'PORT', default: '53', about: 'Port for UDP and TCP' },
+      domain: { type: 'string', value: 'DOMAIN', default: 'cluster.local', about: 'Domain of the cluster' },
+      'reverse-cidr': {
+        type: 'string',
+        value: 'CIDRS',
+        default: '10.96.0.0/16,10.244.0.0/16',
+        about: 'Comma-separated: networks of Services and pods',
+      },
+      upstream: { type: 'string', value: 'SERVERS', about: 'Comma-separated: who is asked for all other names' },
+      'metrics-port': { type: 'string', value: 'PORT', about: 'Port for metrics' },
+    },
+    load: () => import('./commands/dns.ts'),
+  },
+  {
+    name: 'lb',
+    summary:
+      'Give and announce addresses for Services of type LoadBalancer of any Kubernetes cluster, in the foreground',
+    flags: {
+      kubeconfig: kubeconfigFlag,
+      pool: { type: 'string', value: 'ADDRESSES', about: 'Comma-separated: ranges first-last, or CIDRs' },
+      class: { type: 'string', value: 'CLASS', default: LOAD_BALANCER_CLASS, about: 'spec.loadBalancerClass to serve' },
+      assign: { type: 'boolean', about: 'Write addresses into the status of Services: once in a cluster' },
+      'node-name': { type: 'string', value: 'NODE', about: 'Announce the share of this node, on which this runs' },
+      link: { type: 'string', value: 'LINK', about: "With --node-name: the link to the nodes' network" },
+      broadcast: { type: 'string', value: 'ADDRESS', about: 'With --node-name: broadcast address of that network' },
+    },
+    load: () => import('./commands/lb.ts'),
+  },
+  {
     name: 'ingress',
     summary: 'Serve the Ingresses of any Kubernetes cluster in the foreground, through HAProxy',
     flags: {
-      kubeconfig: { type: 'string', value: 'FILE', about: 'Whose current context names the API server and the user' },
+      kubeconfig: kubeconfigFlag,
       listen: { type: 'string', value: 'ADDRESS', default: '0.0.0.0', about: 'Address to listen at' },
       'http-port': { type: 'string', value: 'PORT', default: '80', about: 'Port for HTTP' },
       'https-port': { type: 'string', value: 'PORT', default: '443', about: 'Port for HTTPS' },

@@ -17,7 +17,21 @@ import type { Family } from '../servicemap/endpoint.ts';
 import { familyOf } from '../servicemap/service-port.ts';
 import type { AgentConfig, ProgramContext } from './config.ts';
 
-function addressesOf(config: AgentConfig): ProxyAddresses {
+/** What the proxy of a node has to know. */
+export type NodeProxyConfig = Pick<
+  AgentConfig,
+  | 'nodeName'
+  | 'nodeIp'
+  | 'nodeIpv6'
+  | 'clusterCidr'
+  | 'clusterCidrIpv6'
+  | 'serviceCidr'
+  | 'serviceCidrIpv6'
+  | 'nodePortAddresses'
+  | 'proxyMode'
+>;
+
+function addressesOf(config: NodeProxyConfig): ProxyAddresses {
   const { clusterCidr, serviceCidr, nodeIp, clusterCidrIpv6, serviceCidrIpv6, nodeIpv6 } = config;
   const text = config.nodePortAddresses ?? 'primary';
   const wanted = parseNodePortAddresses(text);
@@ -39,7 +53,7 @@ const METRICS_AT = { port: METRICS_PORT, address: '127.0.0.1' };
  * rules are complete; goes on until the signal aborts.
  */
 export async function startNodeProxy(
-  config: AgentConfig,
+  config: NodeProxyConfig,
   shared: ProgramContext & { client: Client; informers: Informers },
 ): Promise<void> {
   const { nodeName, serviceCidr, serviceCidrIpv6, proxyMode } = config;

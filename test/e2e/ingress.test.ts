@@ -5,13 +5,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { parse, stringify } from 'yaml';
 import { run } from '../../src/host/exec.ts';
 import { netnsPath } from '../../src/host/netns.ts';
 import { allPids, commandLine, signalProcess } from '../../src/host/process.ts';
 import { sleep, systemClock } from '../../src/lib/clock.ts';
 import { ROOT } from '../source.ts';
 import { kubectl, obstacle, plan, sampan, startCluster, stopCluster } from './cluster.ts';
+import { kubeconfigWith } from './kubeconfig.ts';
 
 const URL_PATH = 'http://nginx.example.com/';
 const LIMIT_MS = 30_000;
@@ -161,14 +161,3 @@ describe('Ingress', { skip: obstacle() ?? false }, () => {
     });
   });
 });
-
-/** The administrator's kubeconfig with another user, for a process in the network of the nodes. */
-function kubeconfigWith(token: string): string {
-  const config = parse(readFileSync(plan.kubeconfig, 'utf8')) as {
-    users: { user: object }[];
-    clusters: { cluster: { server: string } }[];
-  };
-  for (const entry of config.users) entry.user = { token };
-  for (const { cluster } of config.clusters) cluster.server = `https://${plan.lan.address}:${plan.lan.apiPort}`;
-  return stringify(config);
-}

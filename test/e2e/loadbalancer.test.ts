@@ -1,33 +1,16 @@
 import assert from 'node:assert/strict';
 import { Resolver } from 'node:dns/promises';
 import { after, before, describe, test } from 'node:test';
-import { CommandError, run } from '../../src/host/exec.ts';
-import { sleep, systemClock } from '../../src/lib/clock.ts';
+import { run } from '../../src/host/exec.ts';
 import { runningProcess } from '../../src/local/processes.ts';
 import { kubectl, obstacle, plan, sampan, startCluster, stopCluster } from './cluster.ts';
+import { curlFrom, eventually } from './eventually.ts';
 
 const ADDRESS = 'jsonpath={.status.loadBalancer.ingress[0].ip}';
 
-/** Asks until `look` answers something, for at most half a minute. */
-async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = systemClock.now() + 30_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (systemClock.now() > deadline) throw new Error(`${what}: not within 30 s`);
-    await sleep(systemClock, 50);
-  }
-}
-
 /** As a host on the cluster's network that is no node. Undefined while nobody answers. */
-async function curl(url: string): Promise<string | undefined> {
-  const outside = ['nsenter', `--net=/run/netns/${plan.lan.netns}`, '--'] as const;
-  try {
-    return (await run([...outside, 'curl', '-sS', '-m', '1', url])).stdout;
-  } catch (error) {
-    if (error instanceof CommandError) return undefined;
-    throw error;
-  }
+function curl(url: string): Promise<string | undefined> {
+  return curlFrom(plan.lan.netns, url);
 }
 
 /** The nodes that have an address on their link. */

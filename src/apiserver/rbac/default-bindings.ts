@@ -27,6 +27,8 @@ export const defaultClusterRoleBindings: readonly BindingDefinition[] = [
   // The Node authorizer decides for nodes: this binding only keeps its place.
   { name: 'system:node', role: 'system:node' },
   { name: 'sampan:ingress', role: 'sampan:ingress', users: ['sampan:ingress'] },
+  { name: 'sampan:dns', role: 'sampan:dns', users: ['sampan:dns'] },
+  { name: 'sampan:loadbalancer', role: 'sampan:loadbalancer', users: ['sampan:loadbalancer'] },
   { name: 'sampan:node-services', role: 'sampan:node-services', groups: [NODES] },
   {
     name: 'system:service-account-issuer-discovery',

@@ -217,6 +217,23 @@ export const defaultClusterRoles: readonly RoleDefinition[] = [
     ],
   },
   {
+    name: 'sampan:dns',
+    rules: [
+      on('list watch', 'core', 'namespaces services'),
+      on('list watch', 'core', 'configmaps', 'kube-dns'),
+      on('list watch', 'discovery.k8s.io', 'endpointslices'),
+    ],
+  },
+  {
+    name: 'sampan:loadbalancer',
+    rules: [
+      on('list watch', 'core', 'nodes services'),
+      on('list watch', 'discovery.k8s.io', 'endpointslices'),
+      on('patch', 'core', 'services/status'),
+      events,
+    ],
+  },
+  {
     name: 'system:node-bootstrapper',
     rules: [on(`create ${READ}`, CERTIFICATES, 'certificatesigningrequests')],
   },

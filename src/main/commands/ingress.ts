@@ -1,45 +1,34 @@
 import { Resolver } from 'node:dns/promises';
 import { existsSync, readFileSync } from 'node:fs';
 import { createEventRecorder } from '../../client/events.ts';
-import { httpsTransport, parseKubeconfig } from '../../client/https.ts';
-import { createInformers } from '../../client/informers.ts';
-import { createClient } from '../../client/kube-client.ts';
 import { startIngress } from '../../ingress/start.ts';
 import { fixedPublisher } from '../../ingress/status.ts';
 import { untilAborted } from '../../lib/abort.ts';
 import { parseIp } from '../../lib/ip.ts';
+import { connectAlone } from '../alone.ts';
 import { type FlagValues, type RunCommand, UsageError } from '../command.ts';
 import { makeDefaultCertificate } from '../default-certificate.ts';
 import { numberFlag } from '../local-context.ts';
-import { programContext } from '../program-context.ts';
 import { resolveWith } from '../resolve.ts';
 
 /** Ends with its HAProxy. */
 export const run: RunCommand = async ({ flags }, context) => {
-  if (!flags['kubeconfig']) throw new UsageError('usage: sampan ingress --kubeconfig FILE');
-  const { clock, random, log, signal } = programContext(context);
-  const read = (path: string) => readFileSync(path, 'utf8');
-  const client = createClient(httpsTransport(parseKubeconfig(read(String(flags['kubeconfig'])), read)));
+  const alone = connectAlone(flags, context);
   let certificate: string | undefined;
   const controller = startIngress({
-    client,
-    informers: createInformers({ client, clock, log, random, signal }),
-    recorder: createEventRecorder({ client, clock, log, component: 'sampan-ingress' }),
+    ...alone,
+    recorder: createEventRecorder({ ...alone, component: 'sampan-ingress' }),
     controllerName: String(flags['controller']),
     publisher: fixedPublisher(addressesOf(flags)),
     haproxy: {
       directory: String(flags['directory']),
       listen: [listenOf(flags)],
       ...accountOf(context.uid),
-      defaultCertificate: () => (certificate ??= makeDefaultCertificate(clock)),
+      defaultCertificate: () => (certificate ??= makeDefaultCertificate(alone.clock)),
     },
     resolve: resolveWith(resolverOf(flags)),
-    clock,
-    random,
-    log,
-    signal,
   });
-  await untilAborted(signal);
+  await untilAborted(alone.signal);
   await controller.stop();
   return 0;
 };

@@ -10,9 +10,11 @@ import { planOfExisting } from '../../local/record.ts';
 import { cleanupAll } from '../../proxy/backends.ts';
 import { type CommandContext, type RunCommand, UsageError } from '../command.ts';
 import { clusterName } from '../local-context.ts';
+import { runProxyAlone } from '../proxy-alone.ts';
 import { checkMode, requestModes, wantedMode } from '../proxy-modes.ts';
 
 export const run: RunCommand = async ({ flags, operands }, context) => {
+  if (flags['kubeconfig']) return runProxyAlone(flags, context);
   if (flags['here']) {
     if (!flags['cleanup']) throw new UsageError('sampan proxy: --here goes with --cleanup');
     return cleanupHere(context);
