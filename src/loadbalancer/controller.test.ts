@@ -54,6 +54,16 @@ test('a Service gets an address, keeps it, and loses it with its type', async (t
   assert.equal(await addressOf(cluster, 'c'), '10.89.0.200');
 });
 
+test('a hostname that was asked for stands beside the address', async (t) => {
+  const cluster = await start(t, '10.89.0.200-10.89.0.200');
+  const annotations = { 'sampan.dev/load-balancer-hostname': 'web.example.com' };
+  const metadata = { name: 'named', namespace: 'default', annotations };
+  await cluster.client.create(services, { metadata, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } } as never);
+  await addressOf(cluster, 'named');
+  const { status } = await cluster.client.get(services, { name: 'named', namespace: 'default' });
+  assert.deepEqual(status?.loadBalancer?.ingress, [{ hostname: 'web.example.com', ip: '10.89.0.200', ipMode: 'VIP' }]);
+});
+
 test('who found no address is told why, and gets one when it is freed', async (t) => {
   const cluster = await start(t, '10.89.0.200-10.89.0.200');
   await create(cluster, 'first');
