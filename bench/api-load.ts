@@ -148,7 +148,7 @@ const MARK = Buffer.from('"turn":"');
 function noteEvents(chunk: Buffer, samples: number[]): void {
   const now = performance.now();
   for (let at = chunk.indexOf(MARK); at >= 0; at = chunk.indexOf(MARK, at + 8)) {
-    const sent = Number.parseFloat(chunk.toString("latin1", at + 8, at + 28));
+    const sent = Number.parseFloat(chunk.toString('latin1', at + 8, at + 28));
     if (sent > 0) samples.push(now - sent);
   }
 }

@@ -14,7 +14,7 @@ import { fromStored, storedTarget, toStored } from './conversion.ts';
 import { decodeObject, mediaType, readBody, readObjectBody, settle } from './decode.ts';
 import { checkDeleteOptions, readDeleteOptions, toDeleteOptions } from './delete-options.ts';
 import { negotiate } from './negotiate.ts';
-import { keyOf, objectAs, objectOf, textAs } from './objects.ts';
+import { keyOf, objectAs, objectOf, textAs, writtenText } from './objects.ts';
 import type { ApiServerOptions } from './options.ts';
 import { readPatch, readReplacement } from './patch-body.ts';
 import { hasProtobuf } from './protobuf/encode.ts';
@@ -153,7 +153,7 @@ export class ResourceHandler {
     const { request, target } = call;
     const read = await readObjectBody(request, this.#options.decoders ?? {});
     const { object, warnings } = decodeObject(read, target.resource, request.query.get('fieldValidation'));
-    const options = { ...this.#writeOptions(call, 'UpdateOptions'), scope };
+    const options = { ...this.#writeOptions(call, 'UpdateOptions'), scope, pure: isPlain(target) };
     const updated = await updateObject(
       this.#context,
       storedTarget(target),
@@ -177,7 +177,7 @@ export class ResourceHandler {
         delete settled.object.metadata.resourceVersion;
       return toStored(target, settled.object);
     };
-    const options = { ...this.#writeOptions(call, 'PatchOptions'), scope };
+    const options = { ...this.#writeOptions(call, 'PatchOptions'), scope, pure: isPlain(target) };
     const updated = await updateObject(this.#context, storedTarget(target), change, options);
     return this.#answer(200, updated, call, warnings);
   }
@@ -301,7 +301,8 @@ export class ResourceHandler {
     { target, representation, warnings: admission }: Omit<Call, 'request'>,
     decoding: readonly string[] = [],
   ): ApiResponse {
-    const response = representation.object(status, { object: fromStored(target, object) });
+    const shown = fromStored(target, object);
+    const response = representation.object(status, { object: shown, text: writtenText(shown) });
     const warnings = [...decoding, ...admission];
     if (warnings.length === 0) return response;
     return {
@@ -322,6 +323,11 @@ function admittedFor({
   warnings,
 }: Pick<Call, 'request' | 'warnings'>): Pick<AdmissionContext, 'user' | 'warn'> {
   return { user, warn: (text) => warnings.push(text) };
+}
+
+/** Its objects are copied when they are read from a body: neither converted nor settled in place. */
+function isPlain({ resource }: Target): boolean {
+  return resource.conversion === undefined && resource.schema === undefined;
 }
 
 function listResponse({ target, representation }: Call, { items, metadata }: Page): ApiResponse {

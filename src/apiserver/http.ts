@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { ApiError } from '../api/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import type { ApiRequest, ApiResponse, UserInfo } from './request.ts';
+import type { ApiRequest, ApiResponse, FrameStream, UserInfo } from './request.ts';
 import { errorResponse } from './respond.ts';
 import type { ApiServer } from './server.ts';
 import { dropWhenStalled, STALLED_MS } from './traffic/stalled.ts';
@@ -23,7 +23,7 @@ export interface Credentials {
   /** The client's certificate as it was sent, trusted or not: the same object for all requests of a connection. */
   readonly peer?: X509Certificate | undefined;
   /** Repeated headers apart, as impersonation needs them. */
-  readonly headers?: IncomingMessage['headersDistinct'];
+  readonly headers?: IncomingMessage['headersDistinct'] | undefined;
 }
 
 export interface ServeOptions {
@@ -90,27 +90,32 @@ function listen(server: Server, at: ListenAt): Promise<void> {
 }
 
 async function answer(options: ServeOptions, raw: IncomingMessage, out: ServerResponse): Promise<void> {
-  const gone = new AbortController();
-  out.on('close', () => gone.abort());
-  const signal = AbortSignal.any([gone.signal, options.signal]);
   let response: ApiResponse;
   try {
-    response = await options.server.handle(await toRequest(options, raw, signal));
+    response = await options.server.handle(await toRequest(options, raw, () => signalOf(options, out)));
   } catch (error) {
     response = errorResponse(error, (unexpected) => options.log.error('request failed', { error: unexpected }));
   }
   try {
     await write(await compressed(response, raw.headers['accept-encoding']), out);
   } catch (error) {
-    if (!gone.signal.aborted) options.log.warn('answer was cut off', { path: raw.url, error });
+    if (!out.closed) options.log.warn('answer was cut off', { path: raw.url, error });
     out.destroy();
   }
+}
+
+/** Aborts when the client is gone or the server stops. */
+function signalOf(options: ServeOptions, out: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  if (out.closed) gone.abort();
+  out.once('close', () => gone.abort());
+  return AbortSignal.any([gone.signal, options.signal]);
 }
 
 async function upgrade(options: ServeOptions, at: Omit<Upgrade, 'request'>): Promise<void> {
   at.socket.on('error', () => at.socket.destroy());
   try {
-    const request = await toRequest(options, at.raw, options.signal);
+    const request = await toRequest(options, at.raw, () => options.signal);
     options.server.authorize(request.user, request);
     if (!options.onUpgrade) throw new ApiError('BadRequest', 'this path can not be upgraded');
     options.onUpgrade({ ...at, request });
@@ -134,14 +139,28 @@ export function refuseUpgrade(socket: Duplex, response: ApiResponse): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-async function toRequest(options: ServeOptions, raw: IncomingMessage, signal: AbortSignal): Promise<ApiRequest> {
+/** Few requests have headers of which authentication wants each value; taking them apart is dear. */
+function separateHeaders(raw: IncomingMessage): Credentials['headers'] {
+  for (const name in raw.headers) {
+    if (name.startsWith('impersonate-') || name === 'sec-websocket-protocol') return raw.headersDistinct;
+  }
+  return undefined;
+}
+
+async function toRequest(
+  options: ServeOptions,
+  raw: IncomingMessage,
+  createSignal: () => AbortSignal,
+): Promise<ApiRequest> {
   const url = parseUrl(raw.url ?? '/');
+  const socket = raw.socket as TLSSocket;
   const user = await options.authenticate({
     authorization: raw.headers.authorization,
-    certificate: certificateOf(raw.socket as TLSSocket),
-    peer: peerOf(raw.socket as TLSSocket),
-    headers: raw.headersDistinct,
+    certificate: certificateOf(socket),
+    peer: peerOf(socket),
+    headers: separateHeaders(raw),
   });
+  let signal: AbortSignal | undefined;
   return {
     method: raw.method ?? 'GET',
     path: url.path,
@@ -150,7 +169,11 @@ async function toRequest(options: ServeOptions, raw: IncomingMessage, signal: Ab
     user,
     ...(raw.socket.remoteAddress ? { remoteAddress: raw.socket.remoteAddress } : {}),
     body: bodyReader(raw),
-    signal,
+    // Few requests look at it, and it is dear.
+    get signal() {
+      signal ??= createSignal();
+      return signal;
+    },
   };
 }
 
@@ -162,7 +185,15 @@ function parseUrl(url: string): { path: string; query: URLSearchParams } {
     : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
 }
 
+const certificates = new WeakMap<TLSSocket, Credentials['certificate']>();
+
+/** Read once for all requests of a connection. */
 function certificateOf(socket: TLSSocket): Credentials['certificate'] {
+  if (!certificates.has(socket)) certificates.set(socket, readCertificate(socket));
+  return certificates.get(socket);
+}
+
+function readCertificate(socket: TLSSocket): Credentials['certificate'] {
   if (!socket.authorized) return undefined;
   const subject = socket.getPeerCertificate()?.subject;
   if (!subject) return undefined;
@@ -218,11 +249,42 @@ async function write(response: ApiResponse, out: ServerResponse): Promise<void> 
   }
   out.writeHead(status, headers);
   out.flushHeaders();
+  if ('attach' in body && out.socket && out.chunkedEncoding) return push(body, out, out.socket);
   for await (const chunk of body) {
     if (!out.write(chunk)) await drained(out);
     if (out.destroyed) return;
   }
   out.end();
+}
+
+/** Writes chunks to the socket itself: what many watchers get is framed once for all of them. */
+function push(body: FrameStream, out: ServerResponse, socket: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    const stream = body.attach({
+      write: (frames) => socket.write(chunkOf(frames)),
+      end: () => out.end(),
+    });
+    socket.on('drain', stream.resume);
+    out.once('close', () => {
+      socket.off('drain', stream.resume);
+      stream.close();
+      resolve();
+    });
+  });
+}
+
+/** The chunk that begins with a frame, as the last watcher got it. */
+const chunks = new WeakMap<Uint8Array, { frames: readonly Uint8Array[]; chunk: Buffer }>();
+
+/** HTTP/1.1 chunk (RFC 9112, section 7.1) of some frames. */
+function chunkOf(frames: readonly Uint8Array[]): Buffer {
+  const known = chunks.get(frames[0]!);
+  if (known?.frames.length === frames.length && known.frames.every((frame, at) => frame === frames[at]))
+    return known.chunk;
+  const length = frames.reduce((sum, frame) => sum + frame.length, 0);
+  const chunk = Buffer.concat([Buffer.from(`${length.toString(16)}\r\n`), ...frames, Buffer.from('\r\n')]);
+  chunks.set(frames[0]!, { frames, chunk });
+  return chunk;
 }
 
 function drained(out: ServerResponse): Promise<void> {

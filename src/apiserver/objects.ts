@@ -61,13 +61,25 @@ export function keyOf(resource: Keyed, at: { namespace?: string; name: string })
   return `${keyPrefix(resource, at.namespace)}${at.name}`;
 }
 
-/** Writes `object` with the new revision in its metadata. */
-export function putObject(store: Store, at: { key: string; object: KubeObject; expected: number }): Promise<KeyValue> {
+const written = new WeakMap<KubeObject, string>();
+
+/** JSON of an object that {@link putObject} has just stored; undefined for others. */
+export function writtenText(object: KubeObject): string | undefined {
+  return written.get(object);
+}
+
+/** Writes `object` with the new revision in its metadata; it must not be changed afterwards. */
+export async function putObject(
+  store: Store,
+  { key, object, expected }: { key: string; object: KubeObject; expected: number },
+): Promise<KeyValue> {
   const encode = (revision: number) => {
-    at.object.metadata.resourceVersion = String(revision);
-    return JSON.stringify(at.object);
+    object.metadata.resourceVersion = String(revision);
+    return JSON.stringify(object);
   };
-  return store.put(at.key, encode, at.expected);
+  const item = await store.put(key, encode, expected);
+  written.set(object, item.value);
+  return item;
 }
 
 const deleted = new WeakMap<Change, Encoded>();

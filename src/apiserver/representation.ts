@@ -64,7 +64,7 @@ export class Representation {
   }
 
   /** An object of the resource; `text`: its JSON, where that is known. */
-  object(status: number, { object, text }: { object: KubeObject; text?: string }): ApiResponse {
+  object(status: number, { object, text }: { object: KubeObject; text?: string | undefined }): ApiResponse {
     const { encoding } = this.#negotiated;
     if (!this.#isPlain) return this.raw(status, this.#viewOf(object));
     if (encoding === 'json') return this.#response(status, text ?? JSON.stringify(object));

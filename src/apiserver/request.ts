@@ -23,9 +23,22 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where the frames of a stream go. */
+export interface FrameSink {
+  /** False: no more until the stream is told to resume. */
+  write(frames: readonly Uint8Array[]): boolean;
+  end(): void;
+}
+
+/** A stream that many clients get much the same of: it may be pushed into a sink instead of being iterated. */
+export interface FrameStream extends AsyncIterable<Uint8Array> {
+  /** Begins to write; `close` when nobody listens any more. */
+  attach(sink: FrameSink): { resume(): void; close(): void };
+}
+
 export interface ApiResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** A stream (watch, logs) is written as it comes, with back-pressure. */
-  readonly body: Uint8Array | string | AsyncIterable<Uint8Array | string>;
+  readonly body: Uint8Array | string | FrameStream | AsyncIterable<Uint8Array | string>;
 }

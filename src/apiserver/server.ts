@@ -5,6 +5,7 @@ import type { VerbContext } from './context.ts';
 import { Definitions } from './crd/definitions.ts';
 import { discovered, type Serves } from './discovered.ts';
 import { discover, SERVER_VERSION } from './discovery.ts';
+import { Fanout } from './fanout.ts';
 import type { Filter } from './filter.ts';
 import { ResourceHandler } from './handler.ts';
 import { createHealth } from './health.ts';
@@ -25,7 +26,7 @@ export interface ApiServer {
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const admissions = [...(options.admissions ?? [])];
-  const context: VerbContext = { plugins: [], ...options, admissions };
+  const context: VerbContext = { plugins: [], ...options, admissions, fanout: new Fanout(options.clock) };
   const definitions = new Definitions(context, options.log);
   admissions.push(definitions.admission as Admission);
   definitions.start();

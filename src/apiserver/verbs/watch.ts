@@ -1,9 +1,11 @@
 import { ApiError } from '../../api/errors.ts';
 import { type Change, CompactedError, type KeyValue } from '../../store/store.ts';
 import type { VerbContext } from '../context.ts';
+import type { Flushable } from '../fanout.ts';
 import { type Encoded, keyPrefix, lastState, objectAs, objectOf, shownAs } from '../objects.ts';
 import { type ListQuery, parseListQuery } from '../query.ts';
 import type { EventType, Representation } from '../representation.ts';
+import type { FrameSink, FrameStream } from '../request.ts';
 import type { Target } from '../route.ts';
 import { type Predicate, selectorOf } from '../select.ts';
 import { tooLarge } from './read.ts';
@@ -22,22 +24,26 @@ const BACKLOG_BYTES = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT_SECONDS = 1800;
 
 /** Starts a watch and answers its events, encoded. Throws Expired when the start is too old. */
-export function watchObjects(context: VerbContext, request: WatchRequest): AsyncIterable<Uint8Array> {
+export function watchObjects(context: VerbContext, request: WatchRequest): FrameStream {
   const stream = new WatchStream(context, request);
   stream.start();
-  return stream.frames();
+  return stream;
 }
 
-class WatchStream {
+class WatchStream implements FrameStream, Flushable {
   readonly #context: VerbContext;
   readonly #request: WatchRequest;
   readonly #options: ListQuery;
   readonly #where: Predicate | undefined;
   readonly #prefix: string;
+  /** Names the kind and the selectors. */
+  readonly #selection: string;
   readonly #cancels: (() => void)[] = [];
   #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
   #ended = false;
+  #sink: FrameSink | undefined;
+  #isPaused = false;
   #wake: () => void = () => {};
 
   constructor(context: VerbContext, request: WatchRequest) {
@@ -46,6 +52,9 @@ class WatchStream {
     this.#options = parseListQuery(request.query);
     this.#where = selectorOf(request.target.resource, request.query);
     this.#prefix = keyPrefix(request.target.resource, request.target.namespace);
+    const { group, version, plural } = request.target.resource;
+    const selectors = [request.query.get('labelSelector'), request.query.get('fieldSelector')];
+    this.#selection = [group, version, plural, ...selectors].join('\0');
   }
 
   start(): void {
@@ -64,10 +73,10 @@ class WatchStream {
     if (bookmarks) this.#scheduleBookmark();
   }
 
-  async *frames(): AsyncGenerator<Uint8Array> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     try {
       for (;;) {
-        if (this.#backlog.length > 0) yield this.#take();
+        if (this.#backlog.length > 0) yield Buffer.concat(this.#take());
         else if (this.#ended) return;
         else await new Promise<void>((resolve) => (this.#wake = resolve));
       }
@@ -76,10 +85,32 @@ class WatchStream {
     }
   }
 
-  #take(): Uint8Array {
-    const frames = this.#backlog.splice(0);
+  attach(sink: FrameSink): ReturnType<FrameStream['attach']> {
+    this.#sink = sink;
+    this.flush();
+    const resume = () => {
+      this.#isPaused = false;
+      this.flush();
+    };
+    return { resume, close: () => this.#end() };
+  }
+
+  flush(): void {
+    this.#wake();
+    const sink = this.#sink;
+    if (!sink || this.#isPaused) return;
+    if (this.#backlog.length > 0) this.#isPaused = !sink.write(this.#take());
+    if (this.#ended && this.#backlog.length === 0) {
+      this.#sink = undefined;
+      sink.end();
+    }
+  }
+
+  #take(): Uint8Array[] {
     this.#backlogBytes = 0;
-    return frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+    const frames = this.#backlog;
+    this.#backlog = [];
+    return frames;
   }
 
   #follow(revision: number): void {
@@ -108,11 +139,15 @@ class WatchStream {
   }
 
   #onChange(change: Change): void {
-    const { current, previous } = change;
-    const [is, was] = [this.#matches(current), this.#matches(previous)];
-    if (is) this.#push(change, was ? 'MODIFIED' : 'ADDED');
+    const type = this.#where ? shared(change, this.#selection, () => this.#typeFor(change)) : plainType(change);
+    if (type) this.#push(change, type);
+  }
+
+  #typeFor(change: Change): EventType | undefined {
+    const [is, was] = [this.#matches(change.current), this.#matches(change.previous)];
+    if (is) return was ? 'MODIFIED' : 'ADDED';
     // An object that a selector no longer matches is gone for this client.
-    else if (was) this.#push(change, 'DELETED');
+    return was ? 'DELETED' : undefined;
   }
 
   #push(change: Change, type: EventType): void {
@@ -122,7 +157,7 @@ class WatchStream {
       const stored = type === 'DELETED' ? lastState(change, change.previous!) : encoded(change.current!);
       return representation.event(type, shownAs(target.resource, stored));
     };
-    this.#send(sharedBy === undefined ? encode() : sharedFrame(change, `${type} ${sharedBy}`, encode));
+    this.#send(sharedBy === undefined ? encode() : shared(change, `${type} ${sharedBy}`, encode));
   }
 
   #scheduleBookmark(): void {
@@ -139,13 +174,14 @@ class WatchStream {
     this.#backlog.push(frame);
     this.#backlogBytes += frame.length;
     if (this.#backlog.length > BACKLOG_EVENTS || this.#backlogBytes > BACKLOG_BYTES) this.#end();
-    this.#wake();
+    else this.#context.fanout.add(this);
   }
 
   #end(): void {
+    if (this.#ended) return;
     this.#ended = true;
     for (const cancel of this.#cancels.splice(0)) cancel();
-    this.#wake();
+    this.flush();
   }
 }
 
@@ -153,18 +189,21 @@ function encoded(item: KeyValue): Encoded {
   return { object: objectOf(item), text: item.value };
 }
 
-/** Watchers hear of a change one after the other: what the first has encoded serves all. */
-const newest: { change?: Change; frames: Map<string, Uint8Array> } = { frames: new Map() };
+function plainType({ current, previous }: Change): EventType {
+  if (!current) return 'DELETED';
+  return previous ? 'MODIFIED' : 'ADDED';
+}
 
-function sharedFrame(change: Change, key: string, encode: () => Uint8Array): Uint8Array {
+/** Watchers hear of a change one after the other: what the first has found out serves all. */
+const newest: { change?: Change; known: Map<string, unknown> } = { known: new Map() };
+
+function shared<T>(change: Change, key: string, find: () => T): T {
   if (newest.change !== change) {
     newest.change = change;
-    newest.frames.clear();
+    newest.known.clear();
   }
-  let frame = newest.frames.get(key);
-  if (!frame) {
-    frame = encode();
-    newest.frames.set(key, frame);
-  }
-  return frame;
+  if (newest.known.has(key)) return newest.known.get(key) as T;
+  const found = find();
+  newest.known.set(key, found);
+  return found;
 }

@@ -33,7 +33,7 @@ export async function createObject(
   prepareMeta(context, target, object);
   for (let tries = 1; ; tries++) {
     const generated = !object.metadata.name && object.metadata.generateName;
-    const candidate = structuredClone(object);
+    const candidate = generated ? structuredClone(object) : object;
     if (generated) candidate.metadata.name = `${generated.slice(0, GENERATED_PREFIX)}${randomSuffix(context.random)}`;
     try {
       return await insert(context, target, candidate, options);
@@ -163,6 +163,8 @@ export type UpdateScope = 'main' | 'status' | 'finalize' | 'ephemeralcontainers'
 
 export interface UpdateOptions extends WriteOptions {
   scope: UpdateScope;
+  /** The change leaves its argument as it is, and shares nothing with it that may be changed later. */
+  readonly pure?: boolean;
 }
 
 /**
@@ -181,7 +183,7 @@ export async function updateObject(
     const item = context.store.head(key);
     if (!item) throw notFound(resource, target.name);
     const old = objectOf(item);
-    const wanted = change(structuredClone(old));
+    const wanted = change(options.pure ? old : structuredClone(old));
     checkPreconditions(target, { wanted, old });
     try {
       return await replace(context, { target, key, item, old, wanted }, options);
@@ -283,7 +285,7 @@ function scoped({ target: { resource }, old, wanted }: Replacement, scope: Updat
     resourceVersion,
     namespace,
   };
-  const metadata = JSON.parse(JSON.stringify({ ...wanted.metadata, ...kept })) as KubeObject['metadata'];
+  const metadata = compact({ ...wanted.metadata, ...kept });
   const parts = wanted as unknown as { status?: unknown; spec?: unknown };
   const before = old as unknown as { status?: unknown; spec?: unknown };
   if (scope === 'status') return compact({ ...old, metadata, status: parts.status } as KubeObject);
@@ -301,8 +303,10 @@ function withEphemeral(old: { spec?: unknown }, wanted: { spec?: unknown }): obj
   return JSON.parse(JSON.stringify({ ...(old.spec as object), ephemeralContainers }));
 }
 
-function compact(object: KubeObject): KubeObject {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as unknown as KubeObject;
+function compact<T extends object>(object: T): T {
+  const copy: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(object)) if (value !== undefined) copy[key] = value;
+  return copy as T;
 }
 
 /** Without a subresource of its own, the status is content as all else. */
