@@ -24,7 +24,7 @@ export async function readBody(request: ApiRequest, decoders: Readonly<Record<st
   const type = mediaType(request.headers['content-type']);
   const decode = decoders[type];
   if (decode) return decode(body);
-  if (type === 'application/yaml') return parseText(body, (text) => parseYaml(text));
+  if (type === 'application/yaml') return parseText(body, readYaml);
   if (JSON_TYPES.has(type)) return parseText(body, (text) => JSON.parse(text));
   const supported = ['application/json', 'application/yaml', ...Object.keys(decoders)].join(', ');
   throw new ApiError(
@@ -55,6 +55,11 @@ const JSON_TYPES = new Set(['', 'application/json', 'text/plain', '*/*']);
 
 export function mediaType(header: string | undefined): string {
   return (header ?? '').split(';')[0]!.trim().toLowerCase();
+}
+
+/** YAML of clients: what is odd about it is not for the server's log. */
+export function readYaml(text: string): unknown {
+  return parseYaml(text, { logLevel: 'error' });
 }
 
 export function parseText(body: Buffer, parse: (text: string) => unknown): unknown {
@@ -94,6 +99,7 @@ export function settle(
   fieldValidation: string | null,
   duplicates: readonly string[] = [],
 ): Decoded {
+  if (object.metadata === null || object.metadata === undefined) object.metadata = {} as KubeObject['metadata'];
   const warnings = checkObject(object, { resource, fieldValidation, duplicates });
   return { object: resource.schema ? object : prune(object, typeNameOf(resource)), warnings };
 }

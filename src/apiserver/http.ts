@@ -263,6 +263,7 @@ function push(body: FrameStream, out: ServerResponse, socket: Duplex): Promise<v
     const stream = body.attach({
       write: (frames) => socket.write(chunkOf(frames)),
       end: () => out.end(),
+      abort: () => out.destroy(),
     });
     socket.on('drain', stream.resume);
     out.once('close', () => {

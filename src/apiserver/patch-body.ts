@@ -1,9 +1,8 @@
-import { parse as parseYaml } from 'yaml';
 import { ApiError, badRequest } from '../api/errors.ts';
 import { jsonPatch } from '../api/patch/json.ts';
 import { isObject, mergePatch } from '../api/patch/merge.ts';
 import { strategicMergePatch } from '../api/patch/strategic.ts';
-import { mediaType, parseText, readBody } from './decode.ts';
+import { mediaType, parseText, readBody, readYaml } from './decode.ts';
 import type { ApiServerOptions } from './options.ts';
 import type { ApiRequest } from './request.ts';
 
@@ -44,7 +43,7 @@ export async function readPatch(request: ApiRequest, typeName: string | undefine
     throw new ApiError('UnsupportedMediaType', message);
   }
   const patch = parseText(await request.body(), (text) =>
-    text.trimStart().startsWith('{') || text.trimStart().startsWith('[') ? JSON.parse(text) : parseYaml(text),
+    text.trimStart().startsWith('{') || text.trimStart().startsWith('[') ? JSON.parse(text) : readYaml(text),
   );
   if (type === PATCH_TYPES[0]) return (current) => jsonPatch(current, patch);
   if (!isObject(patch)) throw badRequest('the patch must be a JSON object');

@@ -19,7 +19,22 @@ function pruneFields(object: Record<string, unknown>, typeName: string): Record<
     const schema = value === null || value === undefined ? undefined : fields.get(key);
     if (schema) kept[key] = pruneField(value, schema);
   }
+  for (const [name, type] of alwaysThere(typeName)) kept[name] ??= pruneFields({}, type);
   return kept;
+}
+
+const structs = new Map<string, readonly (readonly [name: string, type: string])[]>();
+
+/** Required structs that are no pointers: a typed decoder has them, if only empty. */
+function alwaysThere(typeName: string): readonly (readonly [name: string, type: string])[] {
+  let found = structs.get(typeName);
+  if (!found) {
+    const fields = [...fieldsOf(typeName)!];
+    const always = fields.filter(([, { required, embedded, shape }]) => required && embedded && shape === 'single');
+    found = always.map(([name, { type }]) => [name, type] as const);
+    structs.set(typeName, found);
+  }
+  return found;
 }
 
 function pruneField(value: unknown, { shape, type }: FieldSchema): unknown {

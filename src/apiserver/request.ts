@@ -28,6 +28,8 @@ export interface FrameSink {
   /** False: no more until the stream is told to resume. */
   write(frames: readonly Uint8Array[]): boolean;
   end(): void;
+  /** The client lags too far behind: nothing more for it. */
+  abort(): void;
 }
 
 /** A stream that many clients get much the same of: it may be pushed into a sink instead of being iterated. */

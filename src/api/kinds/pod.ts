@@ -100,7 +100,7 @@ function validateUpdate(pod: Pod, old: Pod): FieldError[] {
 
 function fixedPart(pod: Pod): unknown {
   const spec = structuredClone(pod.spec!);
-  for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) delete container.image;
+  for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) delete container.image;
   delete spec.activeDeadlineSeconds;
   delete spec.tolerations;
   delete spec.schedulingGates;

@@ -1,10 +1,9 @@
-import { parse as parseYaml } from 'yaml';
 import { ApiError, badRequest, invalid } from '../../api/errors.ts';
 import { type FieldError, forbidden, invalidValue, requiredValue } from '../../api/field-error.ts';
 import { isObject } from '../../api/patch/merge.ts';
 import { apiVersion, type Resource } from '../../api/resource.ts';
 import type { KubeObject } from '../../api/types.ts';
-import { parseText } from '../decode.ts';
+import { parseText, readYaml } from '../decode.ts';
 import type { WriteKind } from '../query.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Target } from '../route.ts';
@@ -50,12 +49,12 @@ function agentName(userAgent = ''): string {
 /** The configuration of an apply patch: YAML, or JSON. Throws BadRequest. */
 export async function readConfig(request: ApiRequest, { resource, name, namespace }: Target): Promise<KubeObject> {
   const body = parseText(await request.body(), (text) =>
-    text.trimStart().startsWith('{') ? JSON.parse(text) : parseYaml(text),
+    text.trimStart().startsWith('{') ? JSON.parse(text) : readYaml(text),
   );
   if (!isObject(body) || !isObject(body['metadata'] ?? {})) throw badRequest('error decoding YAML: expected an object');
   const { apiVersion: version, kind } = body;
   if (version !== apiVersion(resource) || kind !== resource.kind) {
-    const sent = `${String(version ?? '')}, Kind=${String(kind ?? '')}`;
+    const sent = `${textOf(version)}, Kind=${textOf(kind)}`;
     throw badRequest(
       `incorrect version specified in apply patch. Specified patch version: ${sent}, expected: ${apiVersion(resource)}, Kind=${resource.kind}`,
     );
@@ -69,6 +68,10 @@ export async function readConfig(request: ApiRequest, { resource, name, namespac
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   checkConfig(config, resource);
   return config;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 function checkConfig(config: KubeObject, resource: Resource): void {

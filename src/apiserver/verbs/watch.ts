@@ -173,8 +173,16 @@ class WatchStream implements FrameStream, Flushable {
     if (this.#ended) return;
     this.#backlog.push(frame);
     this.#backlogBytes += frame.length;
-    if (this.#backlog.length > BACKLOG_EVENTS || this.#backlogBytes > BACKLOG_BYTES) this.#end();
+    if (this.#backlog.length > BACKLOG_EVENTS || this.#backlogBytes > BACKLOG_BYTES) this.#drop();
     else this.#context.fanout.add(this);
+  }
+
+  #drop(): void {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    this.#take();
+    this.#end();
+    sink?.abort();
   }
 
   #end(): void {
