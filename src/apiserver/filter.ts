@@ -1,5 +1,5 @@
 import type { Attributes } from './options.ts';
-import type { ApiRequest, ApiResponse } from './request.ts';
+import type { ApiRequest, ApiResponse, FrameStream } from './request.ts';
 import type { Target } from './route.ts';
 
 /** What a path and method come to, worked out once for all filters. */
@@ -51,7 +51,31 @@ export function whenSent(response: ApiResponse, { done, onChunk, signal }: SentO
     return response;
   }
   signal.addEventListener('abort', finish, { once: true });
-  return { ...response, body: observed(body, finish, onChunk) };
+  const seen = 'attach' in body ? observedStream(body, finish, onChunk) : observed(body, finish, onChunk);
+  return { ...response, body: seen };
+}
+
+/** A stream that may be pushed stays one. */
+function observedStream(
+  body: FrameStream,
+  done: () => void,
+  onChunk: (chunk: Uint8Array | string) => void = () => {},
+): FrameStream {
+  return {
+    [Symbol.asyncIterator]: () => observed(body, done, onChunk) as AsyncGenerator<Uint8Array>,
+    attach: (sink) => {
+      const write = (frames: readonly Uint8Array[]) => {
+        for (const frame of frames) onChunk(frame);
+        return sink.write(frames);
+      };
+      const stream = body.attach({ ...sink, write });
+      const close = () => {
+        done();
+        stream.close();
+      };
+      return { resume: stream.resume, close };
+    },
+  };
 }
 
 async function* observed(

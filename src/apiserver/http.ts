@@ -92,7 +92,7 @@ function listen(server: Server, at: ListenAt): Promise<void> {
 async function answer(options: ServeOptions, raw: IncomingMessage, out: ServerResponse): Promise<void> {
   let response: ApiResponse;
   try {
-    response = await options.server.handle(await toRequest(options, raw, () => signalOf(options, out)));
+    response = await options.server.handle(await toRequest(options, raw, () => signalOf(out)));
   } catch (error) {
     response = errorResponse(error, (unexpected) => options.log.error('request failed', { error: unexpected }));
   }
@@ -104,12 +104,12 @@ async function answer(options: ServeOptions, raw: IncomingMessage, out: ServerRe
   }
 }
 
-/** Aborts when the client is gone or the server stops. */
-function signalOf(options: ServeOptions, out: ServerResponse): AbortSignal {
+/** Aborts when the client is gone; a server that stops closes all connections. */
+function signalOf(out: ServerResponse): AbortSignal {
   const gone = new AbortController();
   if (out.closed) gone.abort();
   out.once('close', () => gone.abort());
-  return AbortSignal.any([gone.signal, options.signal]);
+  return gone.signal;
 }
 
 async function upgrade(options: ServeOptions, at: Omit<Upgrade, 'request'>): Promise<void> {
@@ -213,17 +213,24 @@ function bodyReader(raw: IncomingMessage): () => Promise<Buffer> {
   return () => (read ??= readAll(raw));
 }
 
-async function readAll(raw: IncomingMessage): Promise<Buffer> {
+function readAll(raw: IncomingMessage): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of raw as AsyncIterable<Buffer>) {
+  raw.on('data', (chunk: Buffer) => {
     size += chunk.length;
-    if (size > BODY_LIMIT_BYTES) {
-      throw new ApiError('RequestEntityTooLarge', `Request entity too large: limit is ${BODY_LIMIT_BYTES}`);
+    if (size <= BODY_LIMIT_BYTES) chunks.push(chunk);
+    else {
+      chunks.length = 0;
+      reject(new ApiError('RequestEntityTooLarge', `Request entity too large: limit is ${BODY_LIMIT_BYTES}`));
     }
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  });
+  raw.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+  // A client that goes away in the middle: nobody is left to answer.
+  const cutOff = () => reject(new ApiError('BadRequest', 'the body of the request ended early'));
+  raw.once('error', cutOff);
+  raw.once('close', cutOff);
+  return promise;
 }
 
 const gzipped = promisify(gzip);
@@ -260,14 +267,20 @@ async function write(response: ApiResponse, out: ServerResponse): Promise<void> 
 /** Writes chunks to the socket itself: what many watchers get is framed once for all of them. */
 function push(body: FrameStream, out: ServerResponse, socket: Duplex): Promise<void> {
   return new Promise((resolve) => {
-    const stream = body.attach({
-      write: (frames) => socket.write(chunkOf(frames)),
-      end: () => out.end(),
-      abort: () => out.destroy(),
-    });
-    socket.on('drain', stream.resume);
+    let moving = () => {};
+    const write = (frames: readonly Uint8Array[]) => {
+      const isFree = socket.write(chunkOf(frames));
+      if (!isFree) moving = dropWhenStalled(out, STALLED_MS);
+      return isFree;
+    };
+    const stream = body.attach({ write, end: () => out.end(), abort: () => out.destroy() });
+    const resume = () => {
+      moving();
+      stream.resume();
+    };
+    socket.on('drain', resume);
     out.once('close', () => {
-      socket.off('drain', stream.resume);
+      socket.off('drain', resume);
       stream.close();
       resolve();
     });
