@@ -71,6 +71,23 @@ describe('Ingress', { skip: obstacle() ?? false }, () => {
     await untilOutput(/Normal +Sync .*sampan-ingress +Scheduled for sync/, 'describe', 'ingress', 'my-nginx');
   });
 
+  test('answers on the machine itself, at loopback addresses', async () => {
+    const address = plan.nodes[0]!.ip.replace(/^10\.89\.0/, plan.gateway.lan.split('.', 3).join('.'));
+    assert.match(address, /^127\./);
+    const command = [
+      'curl',
+      '-sS',
+      '-m',
+      '5',
+      '--retry',
+      '5',
+      '--retry-all-errors',
+      '--resolve',
+      `nginx.example.com:80:${address}`,
+    ] as const;
+    assert.match((await run([...command, URL_PATH])).stdout, /Welcome to nginx!/);
+  });
+
   test("comes back when the node's agent and HAProxy are killed", async () => {
     const [node] = plan.nodes;
     const own = allPids().filter((pid) => commandLine(pid).includes(`${node!.runDir}/ingress`));

@@ -139,7 +139,7 @@ test('answers of HAProxy', () => {
 
 /** Directives that the configuration consists of. */
 const DIRECTIVES = [
-  'global defaults frontend backend stats node user group chroot log hard-stop-after expose-experimental-directives',
+  'global defaults frontend backend stats node user group chroot log hard-stop-after mworker-max-reloads expose-experimental-directives',
   'ssl-default-bind-options tune.ssl.default-dh-param mode timeout option bind http-request http-response use_backend',
   'default_backend balance hash-type retries server use-server',
 ].flatMap((line) => line.split(' '));

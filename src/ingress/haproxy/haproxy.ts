@@ -49,6 +49,7 @@ export class Haproxy {
   readonly #leaving = new Set<string>();
   #generation = 0;
   #master: ProcessIdentity | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: HaproxyOptions) {
     this.#options = options;
@@ -66,7 +67,11 @@ export class Haproxy {
   }
 
   /** Brings a table into force. Throws when HAProxy refuses it; what ran before goes on. */
-  async apply(table: RoutingTable): Promise<Applied> {
+  apply(table: RoutingTable): Promise<Applied> {
+    return this.#inTurn(() => this.#apply(table));
+  }
+
+  async #apply(table: RoutingTable): Promise<Applied> {
     const running = this.#layout && { layout: this.#layout, busy: this.#busySlots() };
     const layout = running && arrangeInto(table, running);
     if (running && layout) {
@@ -85,7 +90,11 @@ export class Haproxy {
   }
 
   /** Housekeeping: deletes servers that are out of service and idle; answers how many have connections yet. */
-  async sweep(): Promise<number> {
+  sweep(): Promise<number> {
+    return this.#inTurn(() => this.#sweep());
+  }
+
+  async #sweep(): Promise<number> {
     shortenLog(this.#options.directory);
     for (const path of [...this.#leaving]) {
       const [command] = deletions([path]);
@@ -100,6 +109,13 @@ export class Haproxy {
     if (!(await this.running())) return;
     signalProcess(this.#master!.pid, 'SIGTERM');
     await this.#until('to end', async () => !(await this.running()));
+  }
+
+  /** One conversation at a time. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
   }
 
   get #masterSocket(): string {

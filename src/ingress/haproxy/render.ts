@@ -52,6 +52,7 @@ function globalSection({ files, generation, user }: RenderOptions): string[] {
     ...(user ? [`user ${quote(user.name)}`, `group ${quote(user.group)}`, `chroot ${quote(files.chroot)}`] : []),
     'log stderr format raw daemon err',
     'hard-stop-after 10m',
+    'mworker-max-reloads 10',
     'expose-experimental-directives',
     'ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
     'tune.ssl.default-dh-param 2048',
