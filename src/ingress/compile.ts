@@ -21,6 +21,8 @@ export interface TlsClaim {
 /** What one Ingress asks for, before it meets the others. */
 export interface Claims {
   readonly key: IngressKey;
+  /** Sorts older Ingresses first, and those of one second by name. */
+  readonly age: string;
   readonly namespace: string;
   readonly options: IngressOptions;
   readonly routes: readonly RouteClaim[];
@@ -51,6 +53,7 @@ export function compileIngress(ingress: Ingress, defaults: ClassDefaults = {}): 
   const claimed = rules.flatMap((rule) => ruleClaims(rule, { options, report }));
   return {
     key,
+    age: `${ingress.metadata.creationTimestamp ?? ''} ${key}`,
     namespace,
     options,
     routes: [...claimed, ...appRoots(claimed, options), ...defaultClaims(ingress, report)],

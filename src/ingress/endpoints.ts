@@ -60,7 +60,22 @@ interface Candidate {
   readonly ending: boolean;
 }
 
+/** Slices of caches never change, so what follows from one is kept for as long as it is: by port and protocol. */
+const known = new WeakMap<EndpointSlice, Map<string, Candidate[]>>();
+
 function inSlice(slice: EndpointSlice, { port, protocol }: { port: ServicePort; protocol: Protocol }): Candidate[] {
+  const key = `${protocol} ${port.name ?? ''}`;
+  const found = known.get(slice) ?? new Map<string, Candidate[]>();
+  known.set(slice, found);
+  let candidates = found.get(key);
+  if (!candidates) {
+    candidates = readSlice(slice, { port, protocol });
+    found.set(key, candidates);
+  }
+  return candidates;
+}
+
+function readSlice(slice: EndpointSlice, { port, protocol }: { port: ServicePort; protocol: Protocol }): Candidate[] {
   const number = slice.ports?.find((one) => (one.name ?? '') === (port.name ?? ''))?.port;
   if (!number) return [];
   return (slice.endpoints ?? []).flatMap(({ addresses, conditions = {} }) => {

@@ -55,14 +55,12 @@ test('only what own Ingresses need is watched', async () => {
   assert.deepEqual([...asked].slice(4), ['secrets']);
   const parameters = { kind: 'ConfigMap', name: 'defaults', namespace: 'default', scope: 'Namespace' };
   plain.of(ingressClasses).set(ingressClass('sampan', { controller: CONTROLLER, parameters }));
-  plain
-    .of(configMaps)
-    .set({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'defaults', namespace: 'default' },
-      data: { a: 'b' },
-    } as ConfigMap);
+  plain.of(configMaps).set({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'defaults', namespace: 'default' },
+    data: { a: 'b' },
+  } as ConfigMap);
   const { classDefaults } = await facts.current();
   assert.deepEqual([...asked].slice(5), ['configmaps default metadata.name=defaults']);
   assert.deepEqual(classDefaults(plain.of(ingressClasses).get('sampan')!), { a: 'b' });

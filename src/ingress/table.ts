@@ -41,12 +41,9 @@ export function createTabulator(): Tabulate {
 function ownClaims(facts: Facts, compile: ReturnType<typeof createCompiler>): Claims[] {
   const own = facts.ingresses.flatMap((ingress) => {
     const ingressClass = ingress.metadata.deletionTimestamp ? undefined : facts.ownClassOf(ingress);
-    return ingressClass ? [{ ingress, claims: compile(ingress, ingressClass, facts.classDefaults(ingressClass)) }] : [];
+    return ingressClass ? [compile(ingress, ingressClass, facts.classDefaults(ingressClass))] : [];
   });
-  const age = ({ ingress, claims }: (typeof own)[number]) =>
-    `${ingress.metadata.creationTimestamp ?? ''} ${claims.key}`;
-  const aged = own.map((one) => ({ claims: one.claims, age: age(one) }));
-  return aged.sort((a, b) => (a.age < b.age ? -1 : 1)).map(({ claims }) => claims);
+  return own.sort((a, b) => (a.age < b.age ? -1 : 1));
 }
 
 class Table {
@@ -104,8 +101,8 @@ class Table {
       ...(options.readTimeoutMs && { readTimeoutMs: options.readTimeoutMs }),
       ...(options.bodyBytesMax && { bodyBytesMax: options.bodyBytesMax }),
     };
-    const shaped = Object.keys(shape).length > 0 ? { shaped: true as const } : {};
-    const backend = claim.service && this.#backend(claim.service, owner, { ...options.profile, ...shaped });
+    const profile = Object.keys(shape).length > 0 ? { ...options.profile, shaped: true as const } : options.profile;
+    const backend = claim.service && this.#backend(claim.service, owner, profile);
     return { ...(backend !== undefined && { backend }), ...secure, ...shape };
   }
 
@@ -118,12 +115,12 @@ class Table {
     const service = this.#facts.findService(namespace, name);
     if (!service) return void this.#problem(owner, 'InvalidBackend', `Service ${namespace}/${name} is not there`);
     const profile = profileFor(service, wanted);
-    const text = JSON.stringify(profile);
-    const id = `${namespace}/${name}:${port.name ?? port.number} ${options.protocol ?? ''} ${text === PLAIN ? '' : text}`;
+    const profileKey = keyOf(profile);
+    const id = `${namespace}/${name}:${port.name ?? port.number} ${options.protocol ?? ''} ${profileKey === PLAIN ? '' : profileKey}`;
     if (this.#backends.has(id)) return id;
     const endpoints = this.#endpoints(service, { port, owner });
     if (!endpoints) return undefined;
-    this.#backends.set(id, { id, profile, endpoints });
+    this.#backends.set(id, { id, profile, profileKey, endpoints });
     return id;
   }
 
@@ -204,6 +201,17 @@ class Table {
     if (!(pair instanceof Error)) return pair;
     return void this.#problem(owner, 'InvalidCertificate', `${at} cannot be used: ${pair.message}`);
   }
+}
+
+const profileKeys = new WeakMap<BackendProfile, string>();
+
+function keyOf(profile: BackendProfile): string {
+  let key = profileKeys.get(profile);
+  if (key === undefined) {
+    key = JSON.stringify(profile);
+    profileKeys.set(profile, key);
+  }
+  return key;
 }
 
 const PLAIN = JSON.stringify({ balance: 'roundrobin' } satisfies BackendProfile);

@@ -46,6 +46,8 @@ export interface Backend {
   /** Unique and stable: namespace, Service, port and profile. */
   readonly id: string;
   readonly profile: BackendProfile;
+  /** The profile as text: equal profiles have equal keys. */
+  readonly profileKey: string;
   readonly endpoints: readonly Endpoint[];
 }
 

@@ -377,6 +377,21 @@ describe('Ingress with a real HAProxy', { skip: whyNoHaproxy() ?? false }, () =>
     });
   });
 
+  test('requests that can be repeated go to another endpoint when one closes without an answer', async () => {
+    const closing = createTcpServer((socket) => socket.once('data', () => socket.destroy()));
+    await world.serve('half', ['10.244.6.1']);
+    await world.listen(closing, '10.244.6.2');
+    await world.setEndpoints('half', ['10.244.6.1', '10.244.6.2']);
+    await world.apply(ingress({ name: 'half', rules: { 'half.example': ['/ half:8080'] } }));
+    await world.until('http://half.example/', {});
+    const ask = async (method: string) =>
+      (await Promise.all(Array.from({ length: 12 }, () => world.ask('http://half.example/', { method })))).map(
+        ({ status }) => status,
+      );
+    assert.deepEqual(new Set(await ask('GET')), new Set([200]));
+    assert.deepEqual(new Set(await ask('POST')), new Set([200, 502]));
+  });
+
   describe('after a death', () => {
     test('of HAProxy, it is started again with all routes', async () => {
       const { master, workers } = await world.processes();

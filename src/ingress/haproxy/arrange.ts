@@ -53,7 +53,7 @@ export function arrangeInto(table: RoutingTable, running: Running): Layout | und
   const free = new Map([...pools].map(([key, pool]) => [key, freeSlots(pool, taken)]));
   for (const backend of table.backends.values()) {
     if (slots.has(backend.id)) continue;
-    const next = free.get(JSON.stringify(backend.profile))?.next();
+    const next = free.get(backend.profileKey)?.next();
     if (!next || next.done) return undefined;
     slots.set(backend.id, next.value);
   }
@@ -65,8 +65,8 @@ export function arrangeAnew(table: RoutingTable): Layout {
   const pools = planPools(table);
   const free = new Map([...pools].map(([key, pool]) => [key, freeSlots(pool, new Set())]));
   const slots = new Map<string, string>();
-  for (const { id, profile } of table.backends.values()) {
-    const next = free.get(JSON.stringify(profile))!.next();
+  for (const { id, profileKey } of table.backends.values()) {
+    const next = free.get(profileKey)!.next();
     if (!next.done) slots.set(id, next.value);
   }
   return fill(table, { pools, slots });
@@ -74,10 +74,8 @@ export function arrangeAnew(table: RoutingTable): Layout {
 
 function planPools(table: RoutingTable): Map<string, Pool> {
   const counts = new Map(READY.map(({ profile }) => [JSON.stringify(profile), { profile, used: 0 }]));
-  for (const { profile } of table.backends.values()) {
-    const key = JSON.stringify(profile);
+  for (const { profile, profileKey: key } of table.backends.values())
     counts.set(key, { profile, used: (counts.get(key)?.used ?? 0) + 1 });
-  }
   return new Map([...counts].map(([key, { profile, used }]) => [key, planPool(key, profile, used)]));
 }
 
@@ -117,9 +115,17 @@ function serversOf({ endpoints }: Backend): Map<string, Endpoint> {
 }
 
 /** The same on every node and after every restart: affinity cookies carry it. */
-export function serverName({ address, port, protocol }: Endpoint): string {
-  return `e${digest(`${address} ${port} ${protocol}`, 16)}`;
+export function serverName(endpoint: Endpoint): string {
+  let name = serverNames.get(endpoint);
+  if (name === undefined) {
+    const { address, port, protocol } = endpoint;
+    name = `e${digest(`${address} ${port} ${protocol}`, 16)}`;
+    serverNames.set(endpoint, name);
+  }
+  return name;
 }
+
+const serverNames = new WeakMap<Endpoint, string>();
 
 function certificateFile({ secret, hosts }: Certificate): string {
   return `${digest(`${secret} ${hosts.join(' ')}`, 24)}.pem`;

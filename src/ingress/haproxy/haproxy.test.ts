@@ -141,7 +141,7 @@ test('answers of HAProxy', () => {
 const DIRECTIVES = [
   'global defaults frontend backend stats node user group chroot log hard-stop-after mworker-max-reloads expose-experimental-directives',
   'ssl-default-bind-options tune.ssl.default-dh-param mode timeout option bind http-request http-response use_backend',
-  'default_backend balance hash-type retries server use-server',
+  'default_backend balance hash-type retries retry-on server use-server',
 ].flatMap((line) => line.split(' '));
 
 function assertSound(layout: Layout): void {

@@ -198,6 +198,9 @@ function profileLines({ balance, cookie, connectTimeoutMs, allow, host, shaped }
     ...(balance === 'source' ? ['hash-type consistent'] : []),
     'option redispatch 1',
     'retries 3',
+    // An endpoint that ends may close a connection just when a request is on its way: what can be repeated is.
+    'retry-on conn-failure empty-response',
+    'http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
     ...(connectTimeoutMs ? [`timeout connect ${connectTimeoutMs}`] : []),
     ...(allow ? [`http-request deny deny_status 403 unless { src ${allow.map(quote).join(' ')} }`] : []),
     ...(host ? [`http-request set-header Host ${quote(host)}`] : []),
