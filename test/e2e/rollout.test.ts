@@ -68,6 +68,16 @@ function startLoad(netns: string, url: string): () => Promise<LoadResult> {
   };
 }
 
+async function restartUnderLoad(loads: readonly (() => Promise<LoadResult>)[]): Promise<void> {
+  await kubectl('rollout', 'restart', 'deployment/steady');
+  await kubectl('rollout', 'status', 'deployment/steady', '--timeout=50s');
+  for (const { sent, answered, failures } of await Promise.all(loads.map((end) => end()))) {
+    assert.deepEqual(failures, {});
+    assert.equal(answered, sent);
+    assert.ok(sent > 0);
+  }
+}
+
 describe('a rolling update under load', { skip: obstacle() ?? false }, () => {
   before(startCluster);
   after(async () => assert.deepEqual(await stopCluster(), []));
@@ -80,13 +90,31 @@ describe('a rolling update under load', { skip: obstacle() ?? false }, () => {
     const condition = '{.status.conditions[?(@.type=="sampan.dev/Programmed")].message}';
     assert.equal(await kubectl('get', 'service', 'steady', '-o', `jsonpath=${condition}`), '3/3 nodes');
     const ip = await kubectl('get', 'service', 'steady', '-o', 'jsonpath={.spec.clusterIP}');
-    const loads = plan.nodes.map((node) => startLoad(node.netns, `http://${ip}/`));
-    await kubectl('rollout', 'restart', 'deployment/steady');
-    await kubectl('rollout', 'status', 'deployment/steady', '--timeout=50s');
-    for (const { sent, answered, failures } of await Promise.all(loads.map((end) => end()))) {
-      assert.deepEqual(failures, {});
-      assert.equal(answered, sent);
-      assert.ok(sent > 0);
+    await restartUnderLoad(plan.nodes.map((node) => startLoad(node.netns, `http://${ip}/`)));
+  });
+
+  test('loses none on the way over an Ingress either', async () => {
+    const ingress = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: 'steady' },
+      spec: { defaultBackend: { service: { name: 'steady', port: { number: 80 } } } },
+    };
+    const environment = { env: kubectlEnvironment('1.35'), cwd: ROOT, timeoutMs: 60_000 };
+    await run(['kubectl', 'apply', '-f', '-'], { ...environment, input: JSON.stringify(ingress) });
+    for (const { ip, netns } of plan.nodes) {
+      const curl = [
+        'curl',
+        '-sf',
+        '--retry',
+        '20',
+        '--retry-delay',
+        '1',
+        '--retry-all-errors',
+        `http://${ip}/`,
+      ] as const;
+      await run(['nsenter', `--net=${netnsPath(netns)}`, '--', ...curl], { timeoutMs: 60_000 });
     }
+    await restartUnderLoad(plan.nodes.map(({ netns, ip }) => startLoad(netns, `http://${ip}/`)));
   });
 });
