@@ -118,7 +118,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'logs',
     summary: 'Show the log of a program of the cluster',
-    operands: '[server | agent NODE | containerd NODE]',
+    operands: '[server | agent NODE | containerd NODE | ingress NODE]',
     flags: { name },
     load: () => import('./commands/logs.ts'),
   },

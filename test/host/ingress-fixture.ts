@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -197,6 +197,11 @@ export class IngressWorld {
   /** Which configuration HAProxy runs with: another one means that it was loaded anew. */
   async generation(): Promise<string> {
     return /^node: (.*)$/m.exec(await this.command('show info'))![1]!;
+  }
+
+  /** What HAProxy had to say. */
+  log(): string {
+    return readFileSync(join(this.directory, 'haproxy', 'haproxy.log'), 'utf8');
   }
 
   command(text: string): Promise<string> {

@@ -61,6 +61,7 @@ describe('Ingress with a real HAProxy', { skip: whyNoHaproxy() ?? false }, () =>
         });
         await world.setEndpoints('moving', []);
         await world.until('http://moving.example/', { status: 503 });
+        await world.eventually(async () => assert.match(world.log(), /ingress s-\d+\/<NOSRV> .* 503 .*"GET /));
         await world.setEndpoints('moving', ['10.244.3.1']);
         assert.equal((await world.until('http://moving.example/', {})).echo.ip, '10.244.3.1');
       }));

@@ -50,7 +50,7 @@ function globalSection({ files, generation, user }: RenderOptions): string[] {
     'stats timeout 30s',
     `node ${quote(generation)}`,
     ...(user ? [`user ${quote(user.name)}`, `group ${quote(user.group)}`, `chroot ${quote(files.chroot)}`] : []),
-    'log stderr format raw daemon err',
+    'log stderr format raw daemon info',
     'hard-stop-after 10m',
     'mworker-max-reloads 10',
     'expose-experimental-directives',
@@ -71,6 +71,10 @@ const BASE = [
   'timeout http-keep-alive 75s',
   'option http-restrict-req-hdr-names delete',
   'option dontlognull',
+  // Requests that went wrong are worth a line.
+  'log global',
+  'option httplog',
+  'option dontlog-normal',
 ];
 
 function frontend({ files, listen }: RenderOptions): string[] {

@@ -1,4 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ClusterPlan } from '../../local/plan.ts';
 import { planOfExisting } from '../../local/record.ts';
 import { type RunCommand, UsageError } from '../command.ts';
@@ -14,7 +15,8 @@ export const run: RunCommand = async ({ flags, operands }, { out }) => {
 function logFile(plan: ClusterPlan, [program = 'server', nodeName]: readonly string[]): string {
   if (program === 'server') return plan.server.logFile;
   const node = plan.nodes.find((candidate) => candidate.name === nodeName);
+  if (program === 'ingress' && node) return join(node.runDir, 'ingress', 'haproxy.log');
   if ((program !== 'agent' && program !== 'containerd') || !node)
-    throw new UsageError('usage: sampan logs [server | agent NODE | containerd NODE]');
+    throw new UsageError('usage: sampan logs [server | agent NODE | containerd NODE | ingress NODE]');
   return node[program].logFile;
 }
