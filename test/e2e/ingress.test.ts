@@ -88,6 +88,13 @@ describe('Ingress', { skip: obstacle() ?? false }, () => {
     assert.match((await run([...command, URL_PATH])).stdout, /Welcome to nginx!/);
   });
 
+  test('leads to an ExternalName by the DNS of the cluster', async () => {
+    await kubectl('create', 'service', 'externalname', 'alias', '--external-name=my-nginx.default.svc.cluster.local');
+    await kubectl('create', 'ingress', 'alias', '--rule=alias.example.com/*=alias:80');
+    for (const { ip } of plan.nodes) await curl(ip, /Welcome to nginx!/, '-H', 'Host: alias.example.com');
+    await kubectl('delete', 'ingress/alias', 'service/alias');
+  });
+
   test("comes back when the node's agent and HAProxy are killed", async () => {
     const [node] = plan.nodes;
     const own = allPids().filter((pid) => commandLine(pid).includes(`${node!.runDir}/ingress`));
