@@ -16,7 +16,10 @@ import { fixedPublisher, nodePublisher, startStatus } from './status.ts';
 
 function node(name: string, address: string, ready = true): Node {
   const conditions = [{ type: 'Ready', status: ready ? 'True' : 'False' }];
-  const addresses = [{ type: 'InternalIP', address }];
+  const addresses = [
+    { type: 'Hostname', address: name },
+    ...address.split(',').map((one) => ({ type: 'InternalIP', address: one })),
+  ];
   return { apiVersion: 'v1', kind: 'Node', metadata: { name }, status: { conditions, addresses } } as Node;
 }
 
@@ -32,17 +35,17 @@ describe('who speaks for Ingresses', () => {
     cache.set(node('node-1', '10.89.0.11'));
     assert.deepEqual(said(), [undefined, undefined]);
     cache.markSynced();
-    cache.set(node('node-2', '10.89.0.12'));
+    cache.set(node('node-2', '10.89.0.12,fd00::12'));
     cache.set(node('node-3', '10.89.0.13', false));
-    assert.deepEqual(said(), [['10.89.0.11', '10.89.0.12'], undefined]);
+    assert.deepEqual(said(), [['10.89.0.11', '10.89.0.12', 'fd00::12'], undefined]);
     let told = 0;
     second!.subscribe(() => told++);
     const before = told;
-    cache.set(node('node-2', '10.89.0.12'));
+    cache.set(node('node-2', '10.89.0.12,fd00::12'));
     assert.equal(told, before);
     cache.set(node('node-1', '10.89.0.11', false));
     assert.equal(told, before + 1);
-    assert.deepEqual(said(), [undefined, ['10.89.0.12']]);
+    assert.deepEqual(said(), [undefined, ['10.89.0.12', 'fd00::12']]);
   });
 });
 

@@ -25,7 +25,7 @@ export function nodePublisher(informers: Informers, nodeName: string): Publisher
       const ready = cache.list().filter(isReady);
       const names = ready.map((node) => node.metadata.name).sort();
       if (!cache.synced || names[0] !== nodeName) return undefined;
-      return ready.flatMap(internalAddress).sort();
+      return ready.flatMap(internalAddresses).sort();
     },
     subscribe: (listener) => {
       let last = '';
@@ -47,9 +47,9 @@ function isReady(node: Node): boolean {
   return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
 
-function internalAddress(node: Node): string[] {
-  const address = node.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
-  return address ? [address] : [];
+function internalAddresses(node: Node): string[] {
+  const addresses = node.status?.addresses ?? [];
+  return addresses.filter(({ type }) => type === 'InternalIP').map(({ address }) => address);
 }
 
 export interface StatusOptions {

@@ -33,6 +33,7 @@ export function startNodeIngress(
     of: (resource, filter) => (shared.includes(resource) && !filter ? informers : own).of(resource, filter),
     whenSynced: () => own.whenSynced(),
   };
+  const addresses = config.nodeIpv6 ? [config.nodeIp, config.nodeIpv6] : [config.nodeIp];
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
   resolver.setServers([config.nodeIp]);
   startIngress({
@@ -42,7 +43,7 @@ export function startNodeIngress(
     publisher: nodePublisher(all, config.nodeName),
     haproxy: {
       directory,
-      listen: [{ address: config.nodeIp, httpPort: HTTP_PORT, httpsPort: HTTPS_PORT }],
+      listen: addresses.map((address) => ({ address, httpPort: HTTP_PORT, httpsPort: HTTPS_PORT })),
       user: { name: 'haproxy', group: 'haproxy' },
       defaultCertificate: () => `${pem(servingCertFile).trim()}\n${pem(servingKeyFile)}`,
     },
