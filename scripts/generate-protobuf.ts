@@ -59,7 +59,16 @@ const MORE_KINDS: [apiVersion: string, kind: string][] = [
   ['authorization.k8s.io/v1', 'SubjectAccessReview'],
 ];
 /** Types whose JSON is not an object of their fields; the codec knows them by name. */
-const WELL_KNOWN = new Set(['Time', 'MicroTime', 'Duration', 'Quantity', 'IntOrString', 'RawExtension', 'FieldsV1']);
+const WELL_KNOWN = new Set([
+  'Time',
+  'MicroTime',
+  'Duration',
+  'Quantity',
+  'IntOrString',
+  'RawExtension',
+  'FieldsV1',
+  'JSON',
+]);
 
 const kinds = Object.fromEntries(
   [...servedKinds(), ...MORE_KINDS].map(([version, kind]) => [`${version}/${kind}`, messageOf(version, kind)]),
@@ -97,7 +106,8 @@ function messageOf(apiVersion: string, kind: string): string {
 function fieldsOf(name: string): Record<string, unknown> {
   const goFields = goTypes[name]?.fields ?? [];
   const rows = Object.entries(messages[name] ?? {}).map(([field, [number, type]]) => {
-    const own = goFields.find(({ json }) => json.toLowerCase() === field.toLowerCase());
+    // `x-kubernetes-list-type` is xKubernetesListType on the wire, and `$ref` is ref.
+    const own = goFields.find(({ json }) => json.replace(/[^a-z0-9]/gi, '').toLowerCase() === field.toLowerCase());
     const resolved = resolve(type, name);
     if (own) return [own.json, plainRow(number, resolved, own)];
     const embedded = goFields.some(({ inline, type: goType }) => inline && goType === resolved);
@@ -124,7 +134,7 @@ function resolve(type: string, inside: string): string {
   const name = type.startsWith('.')
     ? `${shortPackage(type.slice(1, -base.length - 1))}.${base}`
     : `${inside.split('.')[0]}.${base}`;
-  if (goTypes[name]?.kind === 'named') return 'strings';
+  if (goTypes[name]?.kind === 'named' && messages[name]?.['items']) return 'strings';
   if (!messages[name]) throw new Error(`unknown type ${type} in ${inside}`);
   queue.push(name);
   return name;

@@ -2,6 +2,7 @@ import { ApiError, badRequest } from '../../api/errors.ts';
 import { AssertionError } from '../../lib/assert.ts';
 import { type Field, type Message, message, messageOfKind } from './messages.ts';
 import { createReader, eachField, LENGTH_DELIMITED, type Reader, scalars } from './scalars.ts';
+import { fromUnion } from './unions.ts';
 
 /** `k8s` and a zero octet: how every body of `application/vnd.kubernetes.protobuf` begins. */
 export const MAGIC = Buffer.from('k8s\0');
@@ -140,7 +141,7 @@ function readValue(reader: Reader, type: string, depth: number): unknown {
   if (type === 'RawExtension') return readRaw(createReader(reader.bytes()), depth);
   const nested = message(type);
   if (!nested) throw badRequest(`no message ${type}`);
-  return readMessage(createReader(reader.bytes()), nested, depth + 1);
+  return fromUnion(type, readMessage(createReader(reader.bytes()), nested, depth + 1));
 }
 
 /** `runtime.RawExtension`: one field of bytes, which hold JSON or a whole protobuf body. */

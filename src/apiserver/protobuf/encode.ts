@@ -2,6 +2,7 @@ import { ApiError } from '../../api/errors.ts';
 import { type JsonObject, MAGIC } from './decode.ts';
 import { type Field, type Message, message, messageOfKind } from './messages.ts';
 import { createWriter, LENGTH_DELIMITED, scalars, UnfitValue, type Writer, writeDelimited } from './scalars.ts';
+import { toUnion } from './unions.ts';
 
 /** Whether {@link encodeProtobuf} knows the kind; other kinds are answered as JSON. */
 export function hasProtobuf(object: { readonly apiVersion?: unknown; readonly kind?: unknown }): boolean {
@@ -103,7 +104,8 @@ function writeMapEntry(writer: Writer, field: Field, key: string, value: unknown
   });
 }
 
-function writeValue(writer: Writer, { number, type }: Field, value: unknown): void {
+function writeValue(writer: Writer, { number, type }: Field, given: unknown): void {
+  const value = toUnion(type, given);
   const scalar = scalars[type];
   if (scalar) {
     writer.uint32((number << 3) | scalar.wireType);

@@ -80,6 +80,7 @@ export const scalars: Readonly<Record<string, Scalar>> = {
     isZero: (value) => value === 0 || value === '',
   },
   FieldsV1: { wireType: LENGTH_DELIMITED, read: readFields, write: writeFields, isZero: () => false },
+  JSON: { wireType: LENGTH_DELIMITED, read: readFields, write: writeFields, isZero: () => false },
   strings: { wireType: LENGTH_DELIMITED, read: readStrings, write: writeStrings, isZero: () => false },
 };
 
@@ -184,7 +185,7 @@ function writeIntOrString(writer: Writer, value: unknown): void {
   writer.ldelim();
 }
 
-/** `meta/v1 FieldsV1`: JSON in bytes. */
+/** `meta/v1 FieldsV1` and `apiextensions/v1 JSON`: JSON in bytes. */
 function readFields(reader: Reader): unknown {
   const content = createReader(reader.bytes());
   let json = '{}';

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -39,14 +40,23 @@ var customChecks = []check{
 }
 
 func defineKind(ctx context.Context, config *rest.Config) error {
-	client := apiextensions.NewForConfigOrDie(config).ApiextensionsV1().CustomResourceDefinitions()
+	binary := rest.CopyConfig(config)
+	binary.ContentType = "application/vnd.kubernetes.protobuf"
+	client := apiextensions.NewForConfigOrDie(binary).ApiextensionsV1().CustomResourceDefinitions()
 	text := apiextensionsv1.JSONSchemaProps{Type: "string"}
 	number := apiextensionsv1.JSONSchemaProps{Type: "integer"}
 	object := func(properties map[string]apiextensionsv1.JSONSchemaProps) apiextensionsv1.JSONSchemaProps {
 		return apiextensionsv1.JSONSchemaProps{Type: "object", Properties: properties}
 	}
 	root := object(map[string]apiextensionsv1.JSONSchemaProps{
-		"spec":   object(map[string]apiextensionsv1.JSONSchemaProps{"name": text, "masts": number}),
+		"spec": object(map[string]apiextensionsv1.JSONSchemaProps{
+			"name":  text,
+			"masts": number,
+			"rig":   {Type: "string", Default: &apiextensionsv1.JSON{Raw: []byte(`"junk"`)}},
+			"crew":  {Type: "array", Items: &apiextensionsv1.JSONSchemaPropsOrArray{Schema: &text}},
+			"cargo": {Type: "object", AdditionalProperties: &apiextensionsv1.JSONSchemaPropsOrBool{Allows: true, Schema: &number}},
+			"draft": {XIntOrString: true},
+		}),
 		"status": object(map[string]apiextensionsv1.JSONSchemaProps{"afloat": {Type: "boolean"}}),
 	})
 	definition := &apiextensionsv1.CustomResourceDefinition{
@@ -62,8 +72,12 @@ func defineKind(ctx context.Context, config *rest.Config) error {
 			}},
 		},
 	}
-	if _, err := client.Create(ctx, definition, metav1.CreateOptions{}); err != nil {
+	made, err := client.Create(ctx, definition, metav1.CreateOptions{})
+	if err != nil {
 		return err
+	}
+	if got := made.Spec.Versions[0].Schema.OpenAPIV3Schema; !equality.Semantic.DeepEqual(got, &root) {
+		return fmt.Errorf("another schema came back: %v", got)
 	}
 	return eventually(ctx, "the definition is established", func() bool {
 		found, err := client.Get(ctx, definition.Name, metav1.GetOptions{})
