@@ -63,6 +63,7 @@ test('an object changes through every version of its kind', async () => {
   assert.deepEqual((await request('GET', `${INGRESSES}/web`)).body.spec, newSpec);
   const stale = await request('PUT', `${OLD_INGRESSES}/web`, current);
   assert.equal(stale.body.reason, 'Conflict');
+  assert.equal(stale.headers['warning'], EXTENSIONS_WARNING);
   const strict = await request('PATCH', `${OLD_INGRESSES}/web?fieldValidation=Strict`, { spec: { no: 1 } }, headers);
   assert.match(strict.body.message, /strict decoding error: unknown field "spec.no"/);
   assert.equal((await request('DELETE', `${OLD_INGRESSES}/web`)).status, 200);

@@ -35,27 +35,28 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const authorize: ApiServer['authorize'] = (user, request) => {
     options.authorize?.(user, attributesOf(router.parse(request.path), request));
   };
+  const refusal =
+    ({ method, path }: ApiRequest) =>
+    (error: unknown) =>
+      errorResponse(error, (unexpected) =>
+        options.log.error('request failed', {
+          method,
+          path,
+          error: (unexpected as Error)?.stack ?? String(unexpected),
+        }),
+      );
   const serve = async (request: ApiRequest): Promise<ApiResponse> => {
     const target = router.parse(request.path);
     options.authorize?.(request.user, attributesOf(target, request));
-    if (target) return deprecated(target, await handler.handle(request, target));
+    if (target) return deprecated(target, await handler.handle(request, target).catch(refusal(request)));
     for (const path of options.paths ?? []) {
       const response = await path(request);
       if (response) return response;
     }
     return serverPath(request) ?? (await aliveIsHealthy(request)) ?? discoveryPath(options, request);
   };
-  const answer = async (request: ApiRequest): Promise<ApiResponse> => {
-    try {
-      return indented(request, await serve(request));
-    } catch (error) {
-      const at = { method: request.method, path: request.path };
-      const response = errorResponse(error, (unexpected) =>
-        options.log.error('request failed', { ...at, error: (unexpected as Error)?.stack ?? String(unexpected) }),
-      );
-      return indented(request, response);
-    }
-  };
+  const answer = async (request: ApiRequest): Promise<ApiResponse> =>
+    indented(request, await serve(request).catch(refusal(request)));
   return {
     handle: filtered(options.filters ?? [], router, answer),
     locate(path) {
