@@ -12,6 +12,8 @@ export type CelOutcome = { readonly value: unknown } | { readonly error: string 
 export interface CelProgram {
   /** Names that the expression uses and does not declare itself. */
   readonly variables: ReadonlySet<string>;
+  /** How deep loops (`all`, `map`, …) stand in each other: the time it takes grows with that power of a list's length. */
+  readonly loops: number;
   /** Never throws. Values of variables are made by {@link toCel}. */
   run(variables: Readonly<Record<string, CelInput>>): CelOutcome;
   /** As {@link run}, with a value that other expressions can take. */
@@ -36,6 +38,7 @@ export function compileCel(expression: string, variables: readonly string[]): Ce
   const evaluate = plan(environment, parsed);
   return {
     variables: free,
+    loops: loopsIn(parsed.expr),
     run(values) {
       const result = evaluate(values);
       return isCelError(result) ? { error: result.message } : { value: fromCel(result) };
@@ -95,6 +98,12 @@ function collect(tree: unknown, used: Used): void {
     for (const name of [value!.iterVar, value!.iterVar2, value!.accuVar]) if (name) used.declared.add(name);
   }
   for (const inner of Object.values(tree)) collect(inner, used);
+}
+
+function loopsIn(tree: unknown): number {
+  if (typeof tree !== 'object' || tree === null) return 0;
+  const inner = Object.values(tree).reduce((most: number, part) => Math.max(most, loopsIn(part)), 0);
+  return (tree as Node).case === 'comprehensionExpr' ? inner + 1 : inner;
 }
 
 /** `sets.` of `sets.contains(a, b)`. */

@@ -97,6 +97,9 @@ function ownRules(value: unknown, schema: JsonSchema, at: Place): FieldError[] {
     // A rule on a transition says nothing of what has no past, unless it asks.
     if (program.variables.has('oldSelf') && old === undefined && !rule.optionalOldSelf) return [];
     const oldSelf = rule.optionalOldSelf ? optionalValue(old) : old;
+    if (program.loops > 0 && longestOf(value) ** program.loops > TURNS_LIMIT) {
+      return [ruleError({ rule: rule.rule }, { path: at.path, type: schema.type ?? 'object', detail: TOO_COSTLY })];
+    }
     const variables = { self, ...(oldSelf === undefined ? {} : { oldSelf }) };
     const outcome = program.run(variables);
     if ('value' in outcome && outcome.value === true) return [];
@@ -106,6 +109,17 @@ function ownRules(value: unknown, schema: JsonSchema, at: Place): FieldError[] {
     const detail = 'error' in outcome ? `${outcome.error} evaluating rule: ${text}` : text;
     return [ruleError(rule, { path: at.path, type: schema.type ?? 'object', detail })];
   });
+}
+
+/** Turns of a loop that one rule may take at most: some seconds of work. */
+const TURNS_LIMIT = 1_000_000;
+const TOO_COSTLY = 'validation failed due to running out of cost budget, no further validation rules will be run';
+
+/** Items of the longest list or map in a value. */
+function longestOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const parts = Object.values(value);
+  return parts.reduce((most: number, part) => Math.max(most, longestOf(part)), parts.length);
 }
 
 function compiledRules(schema: JsonSchema, rules: readonly ValidationRule[]): readonly CompiledRule[] {

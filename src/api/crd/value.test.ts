@@ -222,6 +222,16 @@ describe('a value and its schema', () => {
     ]);
   });
 
+  test('a rule that would take too long is not begun', () => {
+    const items: JsonSchema = { type: 'integer' };
+    const rule = 'self.all(a, self.all(b, self.all(c, a + b + c >= 0)))';
+    const schema: JsonSchema = { type: 'array', items, 'x-kubernetes-validations': [{ rule }] };
+    assert.deepEqual(errorsOf(Array(20).fill(1), schema), []);
+    assert.deepEqual(errorsOf(Array(2000).fill(1), schema), [
+      'spec.x: Invalid value: "array": validation failed due to running out of cost budget, no further validation rules will be run',
+    ]);
+  });
+
   test('what has not changed is not judged again, item by item of a list map', () => {
     const schema: JsonSchema = {
       type: 'array',
