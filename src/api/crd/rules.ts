@@ -35,15 +35,15 @@ function ofInner({ schema }: { readonly schema: JsonSchema }): boolean {
 
 /** Versions of a kind have the same rules, and who checks a definition compiles what its objects will need. */
 const PROGRAMS_LIMIT = 10_000;
-const programs = new Map<string, CelProgram>();
+const programsByText = new Map<string, CelProgram>();
 
 /** Throws {@link CelSyntaxError}. */
 function compile(expression: string): CelProgram {
-  let program = programs.get(expression);
+  let program = programsByText.get(expression);
   if (!program) {
     program = compileCel(expression, VARIABLES);
-    if (programs.size >= PROGRAMS_LIMIT) programs.clear();
-    programs.set(expression, program);
+    if (programsByText.size >= PROGRAMS_LIMIT) programsByText.clear();
+    programsByText.set(expression, program);
   }
   return program;
 }
@@ -93,11 +93,13 @@ function ownRules(value: unknown, schema: JsonSchema, at: Place): FieldError[] {
   if (!rules?.length) return [];
   const self = celValue(value, schema);
   const old = at.old === undefined ? undefined : celValue(at.old, schema);
-  return compiledRules(schema, rules).flatMap(({ rule, program, message }) => {
+  const programs = compiledRules(schema, rules);
+  const longest = programs.some(({ program }) => program.loops > 0) ? longestOf(value) : 0;
+  return programs.flatMap(({ rule, program, message }) => {
     // A rule on a transition says nothing of what has no past, unless it asks.
     if (program.variables.has('oldSelf') && old === undefined && !rule.optionalOldSelf) return [];
     const oldSelf = rule.optionalOldSelf ? optionalValue(old) : old;
-    if (program.loops > 0 && longestOf(value) ** program.loops > TURNS_LIMIT) {
+    if (program.loops > 0 && longest ** program.loops > TURNS_LIMIT) {
       return [ruleError({ rule: rule.rule }, { path: at.path, type: schema.type ?? 'object', detail: TOO_COSTLY })];
     }
     const variables = { self, ...(oldSelf === undefined ? {} : { oldSelf }) };
