@@ -48,6 +48,17 @@ export class FakeIptables implements Iptables {
     this.transactions.push(text);
   }
 
+  async chain(family: IpFamily, table: string, name: string): Promise<string> {
+    const rules = this.table(table, family).get(name);
+    if (!rules) throw new IptablesError(`No chain/target/match by that name: ${name}`);
+    return rules.map((rule) => `-A ${name} ${rule}\n`).join('');
+  }
+
+  /** As another program does that wants the tables for itself. */
+  flush(family: IpFamily = 4): void {
+    this.#families.set(family, emptyTables());
+  }
+
   async save(family: IpFamily): Promise<string> {
     return [...this.#families.get(family)!]
       .map(([name, chains]) => {

@@ -11,6 +11,8 @@ export interface Iptables {
   restore(family: IpFamily, text: string): Promise<void>;
   /** All tables, as `iptables-save` writes them. */
   save(family: IpFamily): Promise<string>;
+  /** Rules of one chain, one a line (`-A …`); rejects when there is none of that name. */
+  chain(family: IpFamily, table: string, name: string): Promise<string>;
 }
 
 /** What iptables or the kernel refused, in their words. */
@@ -26,9 +28,9 @@ const LOCK_SECONDS = 5;
 
 /** Debian's programs, where they are installed. */
 export function openIptables(variant: IptablesVariant = 'default'): Iptables {
-  const program = (family: IpFamily, action: 'restore' | 'save') => {
+  const program = (family: IpFamily, action: 'restore' | 'save' | '') => {
     const name = family === 4 ? 'iptables' : 'ip6tables';
-    return variant === 'default' ? `${name}-${action}` : `${name}-${variant}-${action}`;
+    return [name, variant === 'default' ? '' : variant, action].filter((part) => part !== '').join('-');
   };
   return {
     async restore(family, text) {
@@ -39,6 +41,8 @@ export function openIptables(variant: IptablesVariant = 'default'): Iptables {
         );
       });
     },
+    chain: async (family, table, name) =>
+      (await run([program(family, ''), `--wait=${LOCK_SECONDS}`, '-t', table, '-S', name])).stdout,
     save: async (family) => (await run([program(family, 'save')])).stdout,
   };
 }

@@ -74,5 +74,10 @@ export async function startNodeProxy(
   const proxy = await startProxy({ ...options, backend, observer, elapsedMs: () => performance.now() });
   mode = () => proxy.backend().name;
   await removeLeftovers(proxy.backend(), options);
-  followMode({ ...options, configured, switchTo: (choice) => proxy.switchTo(openBackend(choice, options)) });
+  followMode({
+    ...options,
+    configured,
+    switchTo: (choice) => proxy.switchTo(openBackend(choice, options)),
+    intact: async () => (await proxy.backend().intact?.()) ?? true,
+  });
 }

@@ -12,6 +12,7 @@ function setup() {
   const clock = new FakeClock();
   const stop = new AbortController();
   const state = {
+    taken: false,
     refuse: false,
     switched: [] as string[],
     release: undefined as (() => void) | undefined,
@@ -23,7 +24,8 @@ function setup() {
     state.switched.push(scheduler ? `${mode}/${scheduler}` : mode);
   };
   const shared = { informers, clock, log: silentLogger, signal: stop.signal };
-  followMode({ ...shared, nodeName: 'node-1', configured: { mode: 'nftables' }, switchTo });
+  const intact = async () => !state.taken;
+  followMode({ ...shared, nodeName: 'node-1', configured: { mode: 'nftables' }, switchTo, intact });
   const annotate = async (mode?: string, name = 'node-1') => {
     const annotations: Record<string, string> = mode === undefined ? {} : { [MODE_ANNOTATION]: mode };
     informers.of(nodes).set({ apiVersion: 'v1', kind: 'Node', metadata: { name, annotations } });
@@ -70,6 +72,22 @@ describe('followMode', () => {
     state.release!();
     await annotate('ipvs');
     assert.deepEqual(state.switched, ['iptables', 'ipvs']);
+  });
+
+  it('sets the same mode again when its rules were taken away', async () => {
+    const { state, clock, annotate } = setup();
+    await annotate('iptables');
+    clock.advance(30_000);
+    await annotate('iptables');
+    assert.deepEqual(state.switched, ['iptables']);
+    state.taken = true;
+    clock.advance(30_000);
+    await annotate('iptables');
+    assert.deepEqual(state.switched, ['iptables', 'iptables']);
+    state.taken = false;
+    clock.advance(30_000);
+    await annotate('iptables');
+    assert.equal(state.switched.length, 2);
   });
 
   it('stops with its signal', async () => {

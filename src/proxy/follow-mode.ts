@@ -12,12 +12,15 @@ export interface FollowModeOptions {
   readonly configured: ModeChoice;
   /** Rejects when the mode can not be had: the one before goes on. */
   readonly switchTo: (choice: ModeChoice) => Promise<void>;
+  /** False when somebody else took the rules away: then the mode is set anew. */
+  readonly intact?: () => Promise<boolean>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
 const RETRY_MS = 10_000;
+const CHECK_MS = 30_000;
 
 /** Changes the mode of the proxy whenever the node's annotation asks for another. */
 export function followMode(options: FollowModeOptions): void {
@@ -47,11 +50,13 @@ class Follower {
   #current: ModeChoice;
   #busy = false;
   #cancelRetry: (() => void) | undefined;
+  #cancelCheck: () => void;
 
   constructor(options: FollowModeOptions) {
     this.#options = options;
     this.#wanted = options.configured;
     this.#current = options.configured;
+    this.#cancelCheck = this.#checkLater();
   }
 
   want(choice: ModeChoice): void {
@@ -61,6 +66,24 @@ class Follower {
 
   stop(): void {
     this.#cancelRetry?.();
+    this.#cancelCheck();
+  }
+
+  #checkLater(): () => void {
+    return this.#options.clock.after(CHECK_MS, () => void this.#check());
+  }
+
+  async #check(): Promise<void> {
+    const { intact, switchTo, log, signal } = this.#options;
+    try {
+      if (!this.#busy && intact && !(await intact()) && !signal.aborted) {
+        log.warn('rules of Services were taken away by another program, and are set anew');
+        await switchTo(this.#current);
+      }
+    } catch (error) {
+      log.error('rules of Services could not be looked at, or not be set anew', { error });
+    }
+    if (!signal.aborted) this.#cancelCheck = this.#checkLater();
   }
 
   async #change(): Promise<void> {

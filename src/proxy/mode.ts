@@ -83,6 +83,8 @@ export interface ProxyBackend {
   readonly rules: RuleSet;
   /** Takes away all that this mode ever put there, in this process or an earlier one, but what `heir` goes on to use. */
   cleanup(heir?: ProxyBackend): Promise<void>;
+  /** False when somebody else took its rules away. Modes that notice it by themselves do not have it. */
+  intact?(): Promise<boolean>;
   /** Ends what the mode holds in this process; rules stay. */
   close(): void;
 }

@@ -4,6 +4,7 @@ import { type Conntrack, openConntrack, type UdpFlow } from '../../src/host/conn
 import { type Nft, openNft } from '../../src/host/nft.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
+import { Applier } from '../../src/proxy/apply.ts';
 import { type BackendOptions, openBackend } from '../../src/proxy/backends.ts';
 import type { Changes, ModeChoice, ModeName, ProxyBackend } from '../../src/proxy/mode.ts';
 import { staleUdp } from '../../src/proxy/stale-udp.ts';
@@ -28,6 +29,8 @@ export type PeerRequest =
   | { readonly do: 'reset' | 'update'; readonly changes: readonly (readonly [string, readonly ServicePort[]])[] }
   /** From the mode that it runs to another, with what it was told last by `reset`. */
   | { readonly do: 'switch'; readonly mode: ModeName; readonly options: Omit<BackendOptions, 'clock' | 'log'> }
+  /** As the proxy does it: whatever is refused is left out. Its answer is the names of those Services (JSON). */
+  | { readonly do: 'apply'; readonly changes: readonly (readonly [string, readonly ServicePort[]])[] }
   | { readonly do: 'cleanup' }
   | { readonly do: 'forget'; readonly flows: readonly UdpFlow[] }
   /** Forgets what is stale for these Services. */
@@ -110,6 +113,14 @@ async function program({ do: how, changes }: Extract<PeerRequest, { do: 'reset' 
   return { text: JSON.stringify(plan.staleFlows) };
 }
 
+async function applyChanges({ changes }: Extract<PeerRequest, { do: 'apply' }>): Promise<PeerAnswer> {
+  const { mode } = backend!;
+  const log = silentLogger;
+  const applier = new Applier({ mode, run: (plan) => backend!.run(plan), forget: async () => {}, log });
+  await applier.replace(new Map(changes));
+  return { text: JSON.stringify([...applier.refused]) };
+}
+
 /** In the order in which the proxy does it. */
 async function switchMode({ mode, options }: Extract<PeerRequest, { do: 'switch' }>): Promise<PeerAnswer> {
   const old = backend!;
@@ -171,6 +182,8 @@ async function handle(request: PeerRequest): Promise<PeerAnswer> {
       return { text: backend.name };
     case 'switch':
       return switchMode(request);
+    case 'apply':
+      return applyChanges(request);
     case 'reset':
     case 'update':
       return program(request);

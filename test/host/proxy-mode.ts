@@ -9,6 +9,7 @@ import { contract, type Flow, PORTS, type PodName, type Source, world } from '..
 import type { ModeChoice, ModeName } from '../../src/proxy/mode.ts';
 import type { Family } from '../../src/servicemap/endpoint.ts';
 import { ServiceMap } from '../../src/servicemap/service-map.ts';
+import type { ServicePort } from '../../src/servicemap/service-port.ts';
 import type { PeerAnswer } from './netns-peer.ts';
 import { ProxyLan } from './proxy-lan.ts';
 
@@ -57,6 +58,7 @@ export function testMode(options: ModeTestOptions): void {
     testContract((flow) => bench.check(flow), { ...SKIPS, ...skips });
     it('a client that stays with an endpoint moves on when it is gone, and then stays there', () => bench.moveOn());
     it('a UDP client moves on when its endpoint is gone', () => (forgetsUdp ? bench.moveUdp() : bench.forgetUdp()));
+    it('a Service that the kernel refuses is named, and left out alone', () => bench.leaveOut());
     it('cleanup: nothing is left', () => bench.cleanup());
   });
 }
@@ -195,6 +197,21 @@ export class ModeBench {
   #askUdp(to: string): Promise<PeerAnswer> {
     const request = { do: 'ask', protocol: 'UDP', ip: to, port: 80, fromPort: 40000, timeoutMs: ANSWER_MS } as const;
     return this.lan.peer('pod-a').request(request);
+  }
+
+  /** Its address is none: no mode can have it. The others are there, and the bad one is not in their way later. */
+  async leaveOut(): Promise<void> {
+    const changes = [...this.#map.snapshot()];
+    const [port] = changes.find(([key]) => key === 'contract/plain')![1] as [ServicePort];
+    const bad = { ...port, key: 'contract/bad:main', clusterIps: ['10.96.0.999'] };
+    const services = [...changes.slice(0, 3), ['contract/bad', [bad]] as const, ...changes.slice(3)];
+    const refused = await this.lan.peer('node').request({ do: 'apply', changes: services });
+    assert.deepEqual(refused, { text: '["contract/bad"]' });
+    const answers = await this.hear(
+      { from: 'pod-a', to: '10.96.1.15', port: 80, protocol: 'TCP', expect: 'reject' },
+      [],
+    );
+    assert.deepEqual(answers, [this.#answer('pod-b', 'pod-a')]);
   }
 
   async cleanup(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { IpFamily, Iptables } from '../../host/iptables.ts';
 import type { Changes, Plan, ProxyAddresses, ProxyBackend, ProxyMode } from '../mode.ts';
-import { adopt, cleanup } from '../netfilter/adopt.ts';
+import { adopt, cleanup, jumpsAreThere } from '../netfilter/adopt.ts';
 import { OWNERSHIP } from './base.ts';
 import { type FamilyPlan, FamilyPlanner } from './plan.ts';
 
@@ -71,6 +71,11 @@ export function iptablesBackend(iptables: Iptables, addresses: ProxyAddresses): 
         const commands = cleanup(await iptables.save(family), OWNERSHIP);
         if (commands !== '') await iptables.restore(family, commands);
       }
+    },
+    async intact() {
+      for (const family of mode.families)
+        if (!(await jumpsAreThere((table, name) => iptables.chain(family, table, name), OWNERSHIP))) return false;
+      return true;
     },
     close: () => {},
   };

@@ -34,6 +34,10 @@ class Bench {
     return this.#backend.cleanup();
   }
 
+  intact() {
+    return this.#backend.intact!();
+  }
+
   async #run(plan: Plan): Promise<Plan> {
     await this.#backend.run(plan);
     plan.commit();
@@ -112,6 +116,16 @@ describe('the iptables planner', () => {
     );
     assert.deepEqual(first.iptables.table('nat').get('POSTROUTING'), ['-s 10.1.0.0/16 -j KUBE-FOREIGN']);
     assert.deepEqual([...first.iptables.table('mangle').values()].flat(), []);
+  });
+
+  it('knows when another program took its rules away', async () => {
+    const bench = new Bench();
+    await bench.reset({ a: [servicePort('10.96.0.1', [1])] });
+    assert.equal(await bench.intact(), true);
+    bench.iptables.flush();
+    assert.equal(await bench.intact(), false);
+    await new Bench(bench.iptables).reset({ a: [servicePort('10.96.0.1', [1])] });
+    assert.equal(await bench.intact(), true);
   });
 
   it('what one table took and another refused is made good by the next transaction', async () => {

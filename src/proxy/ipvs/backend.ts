@@ -5,7 +5,7 @@ import type { VirtualLink } from '../../host/virtual-link.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { FamilyAddresses, IpvsScheduler, Plan, ProxyBackend } from '../mode.ts';
-import { adopt, cleanup } from '../netfilter/adopt.ts';
+import { adopt, cleanup, jumpsAreThere } from '../netfilter/adopt.ts';
 import { OWNERSHIP } from './base.ts';
 import { IpvsMode, type IpvsPlan, type Step } from './plan.ts';
 import { addressWords } from './render.ts';
@@ -50,6 +50,7 @@ export function ipvsBackend(options: IpvsOptions): ProxyBackend {
       if (heir?.rules === 'ipvs') return;
       await removeAll(options);
     },
+    intact: () => jumpsAreThere((table, name) => options.iptables.chain(4, table, name), OWNERSHIP),
     close() {
       termination.close();
       ipvs.close();

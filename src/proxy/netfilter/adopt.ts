@@ -50,6 +50,18 @@ export function adopt(commands: string, listing: string, ownership: Ownership): 
   });
 }
 
+/** True when the kernel's own chains still lead to ours: who flushes a table takes that away. */
+export async function jumpsAreThere(
+  listChain: (table: Table, name: string) => Promise<string>,
+  { jumps }: Ownership,
+): Promise<boolean> {
+  // The first one of each table stands for all: nobody takes away a single rule.
+  const first = new Map([...jumps].reverse().map((jump) => [jump.table, jump]));
+  for (const { table, from, to } of first.values())
+    if (!(await listChain(table, from)).includes(` -j ${to}\n`)) return false;
+  return true;
+}
+
 /** Takes away what a listing shows of ours; empty when it shows nothing. */
 export function cleanup(listing: string, ownership: Ownership): string {
   return [...heldChains(listing, ownership)]

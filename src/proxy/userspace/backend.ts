@@ -57,6 +57,7 @@ export function userspaceBackend({ rules, addresses, clock, log }: UserspaceOpti
       gone.forEach(close);
     },
     cleanup: (heir) => rules.cleanup(heir),
+    intact: async () => (await rules.intact?.()) ?? true,
     close() {
       for (const name of [...relays.keys()]) close({ name });
       rules.close();
