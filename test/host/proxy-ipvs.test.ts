@@ -33,11 +33,11 @@ function parseTap(text: string): { name: string; passed: boolean; details: strin
   return results.map(([, not, name, details]) => ({ name: name!.trim(), passed: !not, details: details! }));
 }
 
-describe('proxy mode ipvs in a guest kernel', { skip: noGuest() ?? false, timeout: 300_000 }, async () => {
+describe('proxy mode ipvs in a guest kernel', { skip: noGuest() ?? false, timeout: 480_000 }, async () => {
   const command = [process.execPath, '--test', '--test-reporter=tap', GUEST];
   const output = noGuest()
     ? ''
-    : await runInGuest({ modules: MODULES, command, cwd: ROOT, memoryMiB: 1024, timeoutMs: 240_000 });
+    : await runInGuest({ modules: MODULES, command, cwd: ROOT, memoryMiB: 1024, timeoutMs: 450_000 });
   const results = parseTap(output);
   it('the guest ran the contract', () => assert.ok(results.length > 15, output));
   for (const { name, passed, details } of results) it(name, () => assert.ok(passed, details));
