@@ -93,6 +93,23 @@ it('modes with rules in the same language do not take each other away', async ()
   assert.ok(!iptables.table('nat').has('KUBE-SERVICES'));
 });
 
+it('ipvs: Service ports of IPv6 belong to another mode', async () => {
+  const [iptables, ipset, ipvs, link] = [new FakeIptables(), new FakeIpset(), new FakeIpvs(), new FakeLink()];
+  const ipv6 = { clusterCidr: 'fd00:244::/56', serviceCidr: 'fd00:96::/112', nodeIps: ['fd00:89::11'] };
+  const rules = iptablesBackend(iptables, { ...ADDRESSES, ipv6 }, [6]);
+  const doors = { iptables, ipset, ipvs, link, setSysctls: () => {}, clock: new FakeClock(), log: silentLogger };
+  const backend = ipvsBackend({ ...doors, addresses: ADDRESSES, scheduler: 'rr', ipv6: rules });
+  const to = [{ ip: 'fd00:244::2', port: 8080 }];
+  const more = { family: 6, clusterIps: ['fd00:96::1'], internal: to, external: to, cluster: to } as const;
+  const ports = [servicePort('10.96.0.1', [1]), servicePort('fd00:96::1', [], more)];
+  await backend.run(backend.mode.reset(new Map([['a', ports]])));
+  assert.equal(ipvs.list().length, 1);
+  assert.match(await iptables.save(6), /-d fd00:96::1 -p tcp -m tcp --dport 80 -j KUBE-SVC-/);
+  assert.doesNotMatch(await iptables.save(4), /KUBE-SVC-/);
+  await backend.cleanup();
+  assert.doesNotMatch(await iptables.save(6), /KUBE/);
+});
+
 it('openBackend: a kernel without IPVS gets the iptables mode, and the log says so', () => {
   const warnings: string[] = [];
   const log = { ...silentLogger, warn: (message: string) => void warnings.push(message) };

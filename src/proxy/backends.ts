@@ -46,7 +46,8 @@ function openIpvsMode(options: BackendOptions, scheduler: IpvsScheduler | undefi
       link: openVirtualLink(DEVICE),
       setSysctls: setOwnSysctls,
     };
-    return ipvsBackend({ ...options, ...parts, scheduler });
+    const ipv6 = addresses.ipv6 && iptablesBackend(iptables, addresses, [6]);
+    return ipvsBackend({ ...options, ...parts, scheduler, ipv6 });
   } catch (error) {
     log.warn('the kernel has no IPVS (module ip_vs): the proxy falls back to the iptables mode', { error });
     return iptablesBackend(iptables, addresses);

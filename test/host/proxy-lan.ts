@@ -47,6 +47,9 @@ class Peer {
     const command = [`--net=${netnsPath(netns)}`, '--', process.execPath, PEER];
     this.#child = spawn('nsenter', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', ({ id, answer }: { id: number; answer: PeerAnswer }) => this.#waiting.get(id)?.(answer));
+    this.#child.on('exit', () => {
+      for (const answer of [...this.#waiting.values()]) answer({ error: 'the process has ended' });
+    });
   }
 
   request(request: PeerRequest): Promise<PeerAnswer> {

@@ -12,9 +12,12 @@ export interface IptablesPlan extends Plan {
 export class IptablesMode implements ProxyMode {
   readonly #planners: readonly (readonly [IpFamily, FamilyPlanner])[];
 
-  constructor(addresses: ProxyAddresses) {
-    const { ipv6 } = addresses;
-    this.#planners = [[4, new FamilyPlanner(addresses)], ...(ipv6 ? [[6, new FamilyPlanner(ipv6)] as const] : [])];
+  constructor(addresses: ProxyAddresses, families: readonly IpFamily[] = [4, 6]) {
+    const of = { 4: addresses, 6: addresses.ipv6 } as const;
+    this.#planners = families.flatMap((family) => {
+      const own = of[family];
+      return own ? [[family, new FamilyPlanner(own)] as const] : [];
+    });
   }
 
   get families(): IpFamily[] {
@@ -53,8 +56,12 @@ function ofFamily(changes: Changes, family: IpFamily): Changes {
 }
 
 /** Rules as Kubernetes' own proxy makes them, through the iptables programs. */
-export function iptablesBackend(iptables: Iptables, addresses: ProxyAddresses): ProxyBackend {
-  const mode = new IptablesMode(addresses);
+export function iptablesBackend(
+  iptables: Iptables,
+  addresses: ProxyAddresses,
+  families?: readonly IpFamily[],
+): ProxyBackend {
+  const mode = new IptablesMode(addresses, families);
   return {
     name: 'iptables',
     mode,

@@ -19,6 +19,8 @@ export interface IpvsOptions {
   readonly setSysctls: (values: Readonly<Record<string, number>>) => void;
   readonly addresses: FamilyAddresses;
   readonly scheduler: IpvsScheduler | undefined;
+  /** Another mode, for IPv6 alone. */
+  readonly ipv6?: ProxyBackend | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -36,11 +38,11 @@ const SYSCTLS = {
   'net/ipv4/conf/all/arp_announce': 2,
 };
 
-/** Virtual servers of the kernel, with sets and few rules for what they can not do. IPv4. */
+/** Virtual servers of the kernel, with sets and few rules for what they can not do: for IPv4. */
 export function ipvsBackend(options: IpvsOptions): ProxyBackend {
   const { ipvs, addresses, scheduler } = options;
   const termination = new Termination(options);
-  const mode = new IpvsMode(addresses, scheduler);
+  const mode = new IpvsMode(addresses, { scheduler, ipv6: options.ipv6?.mode });
   return {
     name: 'ipvs',
     mode,
@@ -48,6 +50,7 @@ export function ipvsBackend(options: IpvsOptions): ProxyBackend {
     run: (plan: Plan) => runPlan(plan as IpvsPlan, { options, termination }),
     async cleanup(heir) {
       if (heir?.rules === 'ipvs') return;
+      await options.ipv6?.cleanup(heir);
       await removeAll(options);
     },
     intact: () => jumpsAreThere((table, name) => options.iptables.chain(4, table, name), OWNERSHIP),
@@ -69,6 +72,7 @@ async function runPlan(plan: IpvsPlan, { options, termination }: { options: Ipvs
   if (plan.rules !== '') await iptables.restore(4, adopt(plan.rules, await iptables.save(4), OWNERSHIP));
   const stale = had.filter((ip) => !plan.addresses.add.includes(ip));
   const remove = [...plan.addresses.remove, ...stale];
+  if (plan.ipv6 && plan.ipv6.commands !== '') await options.ipv6!.run(plan.ipv6);
   const [source] = addresses.nodeIps;
   if (source !== undefined) await link.change({ add: plan.addresses.add, remove, source });
 }

@@ -25,15 +25,24 @@ export interface IpvsPlan extends Plan {
   readonly rules: string;
   /** Everything that there should be: what the kernel has besides is from an earlier time. */
   readonly complete: boolean;
+  /** Of another mode, for IPv6. */
+  readonly ipv6: Plan | undefined;
 }
 
 const MARK_SHIFT = 16;
 const MARKS = 0x7fff;
 
+interface IpvsModeOptions {
+  readonly scheduler?: IpvsScheduler | undefined;
+  /** Has the Service ports of IPv6. */
+  readonly ipv6?: ProxyMode | undefined;
+}
+
 /** The ipvs mode: a virtual server in the kernel for each address and port, and sets for all that it can not do itself. */
 export class IpvsMode implements ProxyMode {
   readonly #addresses: FamilyAddresses;
   readonly #scheduler: IpvsScheduler;
+  readonly #ipv6: ProxyMode | undefined;
   #settler: Settler;
   #held = new Map<string, ServiceState>();
   #elements = new Counted<SetElement>();
@@ -43,35 +52,38 @@ export class IpvsMode implements ProxyMode {
   /** A plan was not committed: the kernel may hold some of it. */
   #uncertain = false;
 
-  constructor(addresses: FamilyAddresses, scheduler: IpvsScheduler = 'rr') {
+  constructor(addresses: FamilyAddresses, { scheduler = 'rr', ipv6 }: IpvsModeOptions) {
     this.#addresses = addresses;
+    this.#ipv6 = ipv6;
     this.#scheduler = scheduler;
     this.#settler = new Settler(addresses);
   }
 
-  reset(changes: Changes): IpvsPlan {
+  reset(all: Changes, from?: 'scratch'): IpvsPlan {
+    const changes = ofFamily(all, 4);
     const settler = new Settler(this.#addresses);
     const settled = settler.settle(changes);
     const states = this.#render(settled.won);
     const [elements, ips] = [new Counted<SetElement>(), new Counted<string>()];
-    const all = [...states.values()];
+    const wanted = [...states.values()];
     elements
       .difference(
         [],
-        all.flatMap((state) => state.elements),
+        wanted.flatMap((state) => state.elements),
       )
       .apply();
     const added = ips.difference(
       [],
-      all.flatMap((state) => state.addresses),
+      wanted.flatMap((state) => state.addresses),
     );
     added.apply();
     return this.#plan({
-      steps: all.flatMap((state) => this.#steps(NO_STATE, state)),
+      steps: wanted.flatMap((state) => this.#steps(NO_STATE, state)),
       sets: renderAllSets(elements.keys()),
       addresses: { add: added.add, remove: [] },
       rules: renderRules(this.#addresses),
       complete: true,
+      ipv6: this.#ipv6?.reset(ofFamily(all, 6), from),
       conflicts: settled.conflicts,
       staleFlows: [],
       commit: () => {
@@ -84,7 +96,8 @@ export class IpvsMode implements ProxyMode {
     });
   }
 
-  update(changes: Changes): IpvsPlan {
+  update(all: Changes): IpvsPlan {
+    const changes = ofFamily(all, 4);
     const settled = this.#settler.settle(changes);
     const states = this.#render(settled.won);
     const before = [...states.keys()].map((service) => this.#held.get(service) ?? NO_STATE);
@@ -106,6 +119,7 @@ export class IpvsMode implements ProxyMode {
       addresses: ips,
       rules: '',
       complete: false,
+      ipv6: this.#ipv6?.update(ofFamily(all, 6)),
       conflicts: settled.conflicts,
       staleFlows: staleFlows(
         of(before, (one) => one.flows),
@@ -124,13 +138,16 @@ export class IpvsMode implements ProxyMode {
   }
 
   #plan(plan: Omit<IpvsPlan, 'commands'>): IpvsPlan {
-    const commands = describe(plan);
+    const { ipv6 } = plan;
+    const commands = describe(plan) + (ipv6?.commands ?? '');
     if (commands !== '') this.#uncertain = true;
     const commit = () => {
       plan.commit();
+      ipv6?.commit();
       this.#uncertain = false;
     };
-    return { ...plan, commands, commit };
+    const conflicts = [...plan.conflicts, ...(ipv6?.conflicts ?? [])];
+    return { ...plan, conflicts, commands, commit };
   }
 
   #render(won: ReadonlyMap<string, readonly Frontend[]>): Map<string, ServiceState> {
@@ -168,6 +185,11 @@ export class IpvsMode implements ProxyMode {
   #virtual({ address, persistenceSeconds }: Virtual): VirtualServer {
     return { address, persistenceSeconds, scheduler: this.#scheduler };
   }
+}
+
+/** Services without a port of the family stay named, for they may have had one. */
+function ofFamily(changes: Changes, family: 4 | 6): Changes {
+  return new Map([...changes].map(([key, ports]) => [key, ports.filter((port) => port.family === family)]));
 }
 
 function names(virtual: Virtual | undefined): Map<string, Endpoint> {
