@@ -199,11 +199,11 @@ export class ModeBench {
     return this.lan.peer('pod-a').request(request);
   }
 
-  /** Its address is none: no mode can have it. The others are there, and the bad one is not in their way later. */
+  /** Its port is none: no mode can have it. The others are there, and the bad one is not in their way later. */
   async leaveOut(): Promise<void> {
     const changes = [...this.#map.snapshot()];
     const [port] = changes.find(([key]) => key === 'contract/plain')![1] as [ServicePort];
-    const bad = { ...port, key: 'contract/bad:main', clusterIps: ['10.96.0.999'] };
+    const bad = { ...port, key: 'contract/bad:main', clusterIps: ['10.96.99.9'], port: 70_000 };
     const services = [...changes.slice(0, 3), ['contract/bad', [bad]] as const, ...changes.slice(3)];
     const refused = await this.lan.peer('node').request({ do: 'apply', changes: services });
     assert.deepEqual(refused, { text: '["contract/bad"]' });

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Plan, ProxyAddresses, ProxyBackend } from '../mode.ts';
 import { type Listener, UserspaceMode, type UserspacePlan } from './plan.ts';
+import { PortPool, PROXY_PORTS } from './port-pool.ts';
 import { type Relay, Room } from './relay.ts';
 import { openTcpRelay } from './tcp.ts';
 import { openUdpRelay } from './udp.ts';
@@ -20,9 +21,14 @@ export interface UserspaceOptions {
   readonly log: Logger;
 }
 
+/** A process, or a mode, that ended right before this one may still hold the ports that it had. */
+function anyPort(clock: Clock): number {
+  return PROXY_PORTS.first + ((Math.floor(clock.now()) * 7919) % (PROXY_PORTS.last - PROXY_PORTS.first));
+}
+
 /** Every connection goes through this process, which tries another endpoint when one does not answer. */
 export function userspaceBackend({ rules, addresses, clock, log }: UserspaceOptions): ProxyBackend {
-  const mode = new UserspaceMode(rules.mode, addresses);
+  const mode = new UserspaceMode(rules.mode, addresses, new PortPool(anyPort(clock)));
   const relays = new Map<string, Relay>();
   const room = new Room(CLIENTS_MAX);
   const open = async (listener: Listener) => {
