@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import { answerMessages, quantile } from './lib.ts';
 
@@ -124,22 +125,25 @@ async function watch(asked: Watching) {
   const changer = await open(asked);
   changer.setMaxListeners(0);
   await exchange(changer, requestText('create', 'watched', 0));
+  const begun = sockets.map((socket) => once(socket, 'data'));
   for (const socket of sockets) {
     socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\nuser-agent: bench\r\naccept: application/json\r\n\r\n`);
     socket.on('data', (chunk: Buffer) => noteEvents(chunk, samples));
   }
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await Promise.all(begun);
+  await new Promise((resolve) => setTimeout(resolve, 500));
   samples.length = 0;
   const changes = Math.round((asked.durationMs / 1000) * asked.changesPerSecond);
-  const begun = performance.now();
+  const start = performance.now();
   for (let change = 0; change < changes; change++) {
-    const due = begun + (change * 1000) / asked.changesPerSecond;
+    const due = start + (change * 1000) / asked.changesPerSecond;
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     void exchange(changer, requestText('patch', 'watched', performance.now()));
   }
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  for (const socket of [...sockets, changer]) socket.destroy();
   const expected = changes * asked.watchers;
+  for (let waits = 0; waits < 50 && samples.length < expected; waits++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  for (const socket of [...sockets, changer]) socket.destroy();
   return { p50: quantile(samples, 0.5), p99: quantile(samples, 0.99), seen: samples.length, expected };
 }
 

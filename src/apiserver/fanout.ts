@@ -5,9 +5,12 @@ export interface Flushable {
   flush(): void;
 }
 
+/** Longest rest: on a busy machine a round may take long without using the processor. */
+const REST_LIMIT_MS = 20;
+
 /**
  * Writes to watchers in rounds: what changes while a round is written goes out together in the next one. A round is
- * followed by a rest as long as it took, so that requests are served however many watch.
+ * followed by a rest as long as it took, within a limit, so that requests are served however many watch.
  */
 export class Fanout {
   readonly #clock: Clock;
@@ -35,6 +38,6 @@ export class Fanout {
     this.#isScheduled = false;
     for (const stream of streams) stream.flush();
     const now = this.#clock.now();
-    this.#restUntil = now + (now - begun);
+    this.#restUntil = now + Math.min(now - begun, REST_LIMIT_MS);
   }
 }

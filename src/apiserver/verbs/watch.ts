@@ -38,6 +38,8 @@ class WatchStream implements FrameStream, Flushable {
   readonly #prefix: string;
   /** Names the kind and the selectors. */
   readonly #selection: string;
+  /** Names what watchers of the same get, for each type of event; undefined: each gets something of its own. */
+  readonly #keys: Readonly<Record<EventType, string>> | undefined;
   readonly #cancels: (() => void)[] = [];
   #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
@@ -54,6 +56,12 @@ class WatchStream implements FrameStream, Flushable {
     this.#prefix = keyPrefix(request.target.resource, request.target.namespace);
     const { group, version, plural } = request.target.resource;
     const selectors = [request.query.get('labelSelector'), request.query.get('fieldSelector')];
+    const { sharedBy } = request.representation;
+    const key = (type: EventType) => `${type} ${sharedBy}`;
+    this.#keys =
+      sharedBy === undefined
+        ? undefined
+        : { ADDED: key('ADDED'), MODIFIED: key('MODIFIED'), DELETED: key('DELETED'), BOOKMARK: key('BOOKMARK') };
     this.#selection = [group, version, plural, ...selectors].join('\0');
   }
 
@@ -152,12 +160,12 @@ class WatchStream implements FrameStream, Flushable {
 
   #push(change: Change, type: EventType): void {
     const { representation, target } = this.#request;
-    const { sharedBy } = representation;
     const encode = () => {
       const stored = type === 'DELETED' ? lastState(change, change.previous!) : encoded(change.current!);
       return representation.event(type, shownAs(target.resource, stored));
     };
-    this.#send(sharedBy === undefined ? encode() : shared(change, `${type} ${sharedBy}`, encode));
+    const key = this.#keys?.[type];
+    this.#send(key === undefined ? encode() : shared(change, key, encode));
   }
 
   #scheduleBookmark(): void {
