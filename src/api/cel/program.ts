@@ -2,8 +2,10 @@ import { type CelInput, celEnv, isCelError, parse, plan } from '@bufbuild/cel';
 import { strings } from '@bufbuild/cel/ext';
 import { isObject } from '../patch/merge.ts';
 import { kubernetesFunctions } from './functions.ts';
+import { rewriteOptionals } from './optional.ts';
+import { selectFunctions } from './optional-functions.ts';
 
-const environment = celEnv({ funcs: [...strings, ...kubernetesFunctions] });
+const environment = celEnv({ funcs: [...strings, ...kubernetesFunctions, ...selectFunctions] });
 
 /** What an expression came to. */
 export type CelOutcome = { readonly value: unknown } | { readonly error: string };
@@ -60,7 +62,7 @@ const NAMESPACES = new Set(['sets', 'format', 'optional']);
 
 function parseExpression(expression: string) {
   try {
-    return parse(expression);
+    return parse(rewriteOptionals(expression));
   } catch (error) {
     throw new CelSyntaxError((error as Error).message);
   }
