@@ -50,3 +50,32 @@ test('plugins refuse and warn', async () => {
   const odd = await request('POST', CONFIG_MAPS, { metadata: { name: 'odd' } });
   assert.deepEqual([odd.status, odd.headers['warning']], [201, '299 - "that is odd"']);
 });
+
+test('plugins see evictions, bindings and connections to pods', async () => {
+  const seen: string[] = [];
+  const objects: unknown[] = [];
+  const plugin: AdmissionPlugin = {
+    async validate({ operation, resource, subresource, object, old }) {
+      seen.push(`${operation} ${resource.plural}/${subresource} ${object?.kind ?? old?.kind}`);
+      if (operation === 'CONNECT') objects.push(object);
+      if (subresource === 'eviction') throw new ApiError('Forbidden', 'it stays');
+    },
+  };
+  const { request, server } = await startTestServer({ plugins: [plugin] });
+  const pods = '/api/v1/namespaces/default/pods';
+  await request('POST', pods, { metadata: { name: 'a' }, spec: { containers: [{ name: 'c', image: 'x' }] } });
+  seen.length = 0;
+  assert.equal((await request('POST', `${pods}/a/binding`, { target: { name: 'node-1' } })).status, 201);
+  const eviction = await request('POST', `${pods}/a/eviction`, { metadata: { name: 'a' } });
+  assert.deepEqual([eviction.status, eviction.body.message], [403, 'it stays']);
+  assert.equal((await request('GET', `${pods}/a`)).body.metadata.deletionTimestamp, undefined);
+  const query = new URLSearchParams('command=sh&command=-c&stdin=true&container=c');
+  await server.admitConnection({ user: { username: 'x', groups: [] }, path: `${pods}/a/exec`, query });
+  assert.deepEqual(seen, [
+    'CREATE pods/binding Binding',
+    'CREATE pods/eviction Eviction',
+    'CONNECT pods/exec PodExecOptions',
+  ]);
+  const options = { kind: 'PodExecOptions', apiVersion: 'v1', metadata: {} };
+  assert.deepEqual(objects, [{ ...options, command: ['sh', '-c'], stdin: true, container: 'c' }]);
+});

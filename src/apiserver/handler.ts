@@ -5,6 +5,7 @@ import { typeNameOf } from '../api/schema.ts';
 import type { KubeObject } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
 import type { AdmissionContext } from './admission.ts';
+import { validateByPlugins } from './admit.ts';
 import { structureOf } from './apply/kind-structure.ts';
 import type { Writer } from './apply/managers.ts';
 import { ownedAfterUpdate, type State, type Tracking, unwritable } from './apply/ownership.ts';
@@ -262,15 +263,26 @@ export class ResourceHandler {
 
   async #bind(call: Call): Promise<ApiResponse> {
     const body = await readBody(call.request, this.#options.decoders ?? {});
+    await this.#admitCreated(call, 'Binding', body);
     const change = (current: KubeObject) => bindPod(current, { binding: body, now: this.#context.clock.now() });
     const options = { ...this.#writeOptions(call), scope: 'internal' as const };
     await updateObject(this.#context, call.target, change, options);
     return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
   }
 
+  /** A subresource whose objects are never stored: only validation sees them. */
+  async #admitCreated(call: Call, kind: 'Binding' | 'Eviction', body: unknown): Promise<void> {
+    const { target } = call;
+    const apiVersion = kind === 'Eviction' ? 'policy/v1' : 'v1';
+    const object = { apiVersion, kind, metadata: { name: target.name }, ...(isObject(body) ? body : {}) } as KubeObject;
+    const at = { operation: 'CREATE' as const, target, object, old: this.find(target) };
+    await validateByPlugins(this.#context, at, this.#writeOptions(call));
+  }
+
   async #evict(call: Call): Promise<ApiResponse> {
     const body = await readBody(call.request, this.#options.decoders ?? {});
     const eviction = isObject(body) ? body : {};
+    await this.#admitCreated(call, 'Eviction', eviction);
     const deleteOptions = checkDeleteOptions(toDeleteOptions(eviction['deleteOptions'] ?? {}));
     await evictPod(this.#context, call.target, { ...eviction, deleteOptions }, this.#writeOptions(call));
     return json(201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });

@@ -117,6 +117,7 @@ async function upgrade(options: ServeOptions, at: Omit<Upgrade, 'request'>): Pro
   try {
     const request = await toRequest(options, at.raw, () => options.signal);
     options.server.authorize(request.user, request);
+    await options.server.admitConnection(request);
     if (!options.onUpgrade) throw new ApiError('BadRequest', 'this path can not be upgraded');
     options.onUpgrade({ ...at, request });
   } catch (error) {

@@ -1,6 +1,7 @@
 import { ApiError } from '../api/errors.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Admission } from './admission.ts';
+import { admitConnection } from './connect.ts';
 import type { VerbContext } from './context.ts';
 import { Definitions } from './crd/definitions.ts';
 import { discovered, type Serves } from './discovered.ts';
@@ -22,6 +23,8 @@ export interface ApiServer {
   locate(path: string): { target: Target; object: KubeObject | undefined } | undefined;
   /** Throws Forbidden unless the user may do what the request asks. */
   authorize(user: UserInfo, request: Pick<ApiRequest, 'method' | 'path' | 'query'>): void;
+  /** Rejects unless admission lets a connection leave HTTP (exec, attach). */
+  admitConnection(request: Pick<ApiRequest, 'user' | 'path' | 'query'>): Promise<void>;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -64,6 +67,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       return target && { target, object: handler.find(target) };
     },
     authorize,
+    admitConnection: (request) => admitConnection(context, router.parse(request.path), request),
   };
 }
 
