@@ -25,7 +25,10 @@ export const certificateSigningRequests: Resource<CertificateSigningRequest> = {
     ),
     column('Condition', conditionText),
   ],
-  setDefaults({ spec }) {
+  setDefaults(request) {
+    // What is left out is for validation to name.
+    request.spec ??= { request: '', signerName: '' };
+    const { spec } = request;
     spec.usages ??= ['digital signature', 'key encipherment'];
   },
   prepareForCreate(request) {

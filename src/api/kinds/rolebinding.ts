@@ -14,6 +14,8 @@ export const roleBindings: Resource<RoleBinding> = {
   nameRule: 'path-segment',
   columns: [nameColumn, roleColumn, ageColumn, ...subjectColumns],
   setDefaults(binding) {
+    // What is left out is for validation to name.
+    binding.roleRef ??= { apiGroup: '', kind: '' as never, name: '' };
     binding.roleRef.apiGroup ||= 'rbac.authorization.k8s.io';
     for (const subject of binding.subjects ?? []) {
       if (subject.kind !== 'ServiceAccount') subject.apiGroup ??= 'rbac.authorization.k8s.io';

@@ -65,3 +65,40 @@ test('impersonation changes who asks', async () => {
   const user = await auth.authenticate({ certificate, headers: { 'impersonate-user': ['jane'] } });
   assert.deepEqual(user, JANE);
 });
+
+const HOSTILE: [string, unknown][] = [
+  ['/apis/rbac.authorization.k8s.io/v1/clusterroles', { rules: null, aggregationRule: { clusterRoleSelectors: [] } }],
+  ['/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {}],
+  ['/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', { roleRef: null, subjects: [{}] }],
+  ['/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings', { subjects: [{ kind: 'ServiceAccount' }] }],
+  ['/apis/certificates.k8s.io/v1/certificatesigningrequests', {}],
+  [
+    '/apis/certificates.k8s.io/v1/certificatesigningrequests',
+    { spec: { request: 'AAAA', signerName: 'a.b/c', usages: ['any'] } },
+  ],
+  ['/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', { webhooks: [{}] }],
+  [
+    '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies',
+    { spec: { validations: [{}], matchConditions: [{}] } },
+  ],
+  ['/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings', { spec: { paramRef: {} } }],
+  ['/api/v1/namespaces/default/resourcequotas', { spec: { hard: { 'a b': 'x' } } }],
+  ['/api/v1/namespaces/default/limitranges', { spec: { limits: [{}] } }],
+  ['/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { spec: null }],
+  ['/apis/authorization.k8s.io/v1/subjectaccessreviews', { spec: { groups: 'x', resourceAttributes: {} } }],
+  ['/apis/authorization.k8s.io/v1/subjectaccessreviews', { spec: { nonResourceAttributes: { path: 5 } } }],
+  ['/apis/authentication.k8s.io/v1/tokenreviews', { spec: { token: 5 } }],
+  ['/apis/authentication.k8s.io/v1/tokenreviews', []],
+  [`${ACCOUNTS}/bot/token`, { spec: { audiences: 5 } }],
+  [`${ACCOUNTS}/bot/token`, { spec: { boundObjectRef: 'x' } }],
+];
+
+test('bodies that lack what matters, or hold the wrong thing, are refused with a reason', async () => {
+  const { request } = await startServer();
+  for (const [index, [path, body]] of HOSTILE.entries()) {
+    const sent = Array.isArray(body) ? body : { metadata: { name: `x${index}` }, ...(body as object) };
+    const { status, body: answer } = await request(ADMIN, 'POST', path, sent);
+    assert.ok(status >= 400 && status < 500, `${path} ${JSON.stringify(body)}: ${status} ${JSON.stringify(answer)}`);
+    assert.notEqual(answer.message, '');
+  }
+});

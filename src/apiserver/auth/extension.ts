@@ -7,7 +7,7 @@ import type { KubeObject, ServiceAccount } from '../../api/types.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Store } from '../../store/store.ts';
 import type { Admission, AdmissionPlugin } from '../admission.ts';
-import { type BodyDecoder, readBody } from '../decode.ts';
+import type { BodyDecoder } from '../decode.ts';
 import type { Attributes, Authorize, PathHandler, SubresourceHandler } from '../options.ts';
 import { createEscalationChecks } from '../rbac/escalation.ts';
 import { RoleIndex } from '../rbac/role-index.ts';
@@ -24,6 +24,7 @@ import { review, reviewKinds } from './reviews.ts';
 import { createTokenIssuer, type TokenIssuer } from './token.ts';
 import { type BindableObject, type LookupObject, requestToken } from './token-request.ts';
 import { createTokenSecrets } from './token-secrets.ts';
+import { readTyped } from './typed-body.ts';
 
 export interface AuthOptions {
   /** PEM of the authorities whose client certificates are believed. */
@@ -105,7 +106,7 @@ function tokenSubresource(
     subresource: 'token',
     methods: ['POST'],
     async handle(request, { metadata: { name, namespace = '' } }) {
-      const body = await readBody(request, decoders);
+      const body = await readTyped(request, decoders, { group: 'authentication.k8s.io', kind: 'TokenRequest' });
       return json(201, await requestToken(tokens, { namespace, name, body }));
     },
   };
@@ -113,6 +114,7 @@ function tokenSubresource(
 
 interface ReviewPath {
   readonly group: string;
+  readonly kind: string;
   readonly plural: string;
   readonly namespace: string;
 }
@@ -124,7 +126,7 @@ function parseReviewPath(path: string): ReviewPath | undefined {
   const [, group, namespace = '', plural] = REVIEW_PATH.exec(path) ?? [];
   const kind = reviewKinds.find((candidate) => candidate.group === group && candidate.plural === plural);
   if (!kind || kind.namespaced !== (namespace !== '')) return undefined;
-  return { group: kind.group, plural: kind.plural, namespace };
+  return { group: kind.group, kind: kind.kind, plural: kind.plural, namespace };
 }
 
 /** Reviews are resources to RBAC, though no row of the registry. */
@@ -139,7 +141,7 @@ function reviewPath(options: AuthOptions, reviews: Parameters<typeof review>[0])
   return async (request: ApiRequest) => {
     const found = request.method === 'POST' ? parseReviewPath(request.path) : undefined;
     if (!found) return undefined;
-    const body = await readBody(request, options.decoders ?? {});
+    const body = await readTyped(request, options.decoders ?? {}, found);
     return json(201, await review(reviews, { ...found, user: request.user, body }));
   };
 }
