@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '../../lib/clock.ts';
 import type { Store } from '../../store/store.ts';
 import type { Catalog } from '../catalog.ts';
@@ -7,7 +7,9 @@ import { type Filter, isLongRunning, type RequestInfo, whenSent } from '../filte
 import { keyPrefix } from '../objects.ts';
 import type { PathHandler } from '../options.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
+import type { Target } from '../route.ts';
 import { type ProcessReader, processMetrics } from './process.ts';
+import { type RequestLabels, RequestStats } from './request-stats.ts';
 import { countEvents } from './watch-events.ts';
 
 export interface MetricsOptions {
@@ -31,13 +33,10 @@ export interface ApiServerMetrics {
 export type RequestKind = 'readOnly' | 'mutating';
 
 const REQUEST = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'] as const;
-const DURATION_SECONDS = [
-  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
-];
-const SIZE_BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
 export function createMetrics(options: MetricsOptions): ApiServerMetrics {
   const registry = new Registry();
+  const stats = new RequestStats(registry);
   const requests = requestMetrics(registry);
   storageMetrics(registry, options);
   processMetrics(registry, options.process);
@@ -50,14 +49,20 @@ export function createMetrics(options: MetricsOptions): ApiServerMetrics {
   new Gauge({ ...build, registers: [registry] }).set({ git_version, platform }, 1);
   return {
     filter: async (request, info, next) => {
-      const labels = labelsOf(request, info);
-      const end = isLongRunning(info) ? requests.begin(labels) : undefined;
+      const labels = () => labelsOf(request, info);
+      const end = isLongRunning(info) ? requests.begin(labels()) : undefined;
       const start = options.clock.now();
       const response = await next(request);
-      requests.answered({ request, labels, response, seconds: (options.clock.now() - start) / 1000 });
+      stats.add(keyOf(request, info), labels, {
+        dryRun: request.query.get('dryRun') ? 'All' : '',
+        code: response.status,
+        ...(info.attributes.verb === 'watch' ? {} : { seconds: (options.clock.now() - start) / 1000 }),
+        ...sizeOf(response),
+      });
       if (!end) return response;
       const { verb } = info.attributes;
-      const kind = { group: labels.group, version: labels.version, kind: info.target?.resource.kind ?? '' };
+      const { group = '', version = '', kind: name = '' } = info.target?.resource ?? {};
+      const kind = { group, version, kind: name };
       const onChunk = (chunk: Uint8Array | string) => {
         if (verb === 'watch' && response.status === 200) requests.events.inc(kind, countEvents(chunk));
       };
@@ -68,64 +73,46 @@ export function createMetrics(options: MetricsOptions): ApiServerMetrics {
       return { status: 200, headers: { 'content-type': registry.contentType }, body: await registry.metrics() };
     },
     dropped: (kind) => requests.dropped.inc({ request_kind: kind }),
-    inFlight: (kind, count) => requests.current.set({ request_kind: kind }, count),
+    inFlight: (kind, count) => {
+      requests.inFlight[kind] = count;
+    },
   };
-}
-
-type Labels = Record<(typeof REQUEST)[number], string>;
-
-interface Answered {
-  readonly request: ApiRequest;
-  readonly labels: Labels;
-  readonly response: ApiResponse;
-  readonly seconds: number;
 }
 
 function requestMetrics(registry: Registry) {
   const registers = [registry];
   const named = (name: string, help: string) => ({ name: `apiserver_${name}`, help, registers });
-  const total = new Counter({
-    ...named('request_total', 'Requests, by answer'),
-    labelNames: [...REQUEST, 'dry_run', 'code'],
-  });
-  const duration = new Histogram({
-    ...named('request_duration_seconds', 'Time until an answer'),
-    labelNames: [...REQUEST, 'dry_run'],
-    buckets: DURATION_SECONDS,
-  });
-  const sizes = new Histogram({
-    ...named('response_sizes', 'Bytes of answers'),
-    labelNames: [...REQUEST],
-    buckets: SIZE_BYTES,
-  });
   const longRunning = new Gauge({
     ...named('longrunning_requests', 'Requests that last as long as their client likes'),
     labelNames: [...REQUEST],
   });
   const kind = { labelNames: ['request_kind'] };
-  const current = new Gauge({ ...named('current_inflight_requests', 'Requests that are worked on'), ...kind });
+  const inFlight: Record<RequestKind, number> = { readOnly: 0, mutating: 0 };
+  const current: Gauge = new Gauge({
+    ...named('current_inflight_requests', 'Requests that are worked on'),
+    ...kind,
+    collect() {
+      for (const [request_kind, count] of Object.entries(inFlight)) current.set({ request_kind }, count);
+    },
+  });
   const dropped = new Counter({ ...named('dropped_requests_total', 'Requests turned away with 429'), ...kind });
   const events = new Counter({
     ...named('watch_events_total', 'Events sent to watchers'),
     labelNames: ['group', 'version', 'kind'],
   });
   return {
-    current,
+    inFlight,
     dropped,
     events,
-    begin(labels: Labels): () => void {
-      longRunning.inc(labels);
-      return () => longRunning.dec(labels);
-    },
-    answered({ request, labels, response, seconds }: Answered): void {
-      const dry_run = request.query.get('dryRun') ?? '';
-      total.inc({ ...labels, dry_run, code: String(response.status) });
-      if (labels.verb === 'WATCH') return;
-      duration.observe({ ...labels, dry_run }, seconds);
-      const { body } = response;
-      if (typeof body === 'string' || body instanceof Uint8Array) sizes.observe(labels, Buffer.byteLength(body));
+    begin(labels: RequestLabels): () => void {
+      longRunning.inc({ ...labels });
+      return () => longRunning.dec({ ...labels });
     },
   };
+}
+
+function sizeOf({ body }: ApiResponse): { bytes?: number } {
+  return typeof body === 'string' || body instanceof Uint8Array ? { bytes: Buffer.byteLength(body) } : {};
 }
 
 const VERBS: Readonly<Record<string, string>> = {
@@ -136,21 +123,45 @@ const VERBS: Readonly<Record<string, string>> = {
 };
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** Bounded: what clients make up (paths, methods) is no label. */
-function labelsOf(request: ApiRequest, { target, attributes }: RequestInfo): Labels {
+const SUBRESOURCES = new Set(
+  'approval attach binding ephemeralcontainers eviction exec finalize log portforward proxy resize scale status token'.split(
+    ' ',
+  ),
+);
+
+function subresourceOf({ subresource }: Target): string {
+  return subresource === '' || SUBRESOURCES.has(subresource) ? subresource : 'other';
+}
+
+/** The same for requests with the same labels. */
+function keyOf(request: ApiRequest, { target, attributes }: RequestInfo): string {
+  const method = METHODS.includes(request.method) ? request.method : 'other';
+  if (!target) return method;
+  const { resource, namespace, name } = target;
+  const scope = name !== '' ? 'r' : namespace !== '' ? 'n' : 'c';
+  const apply = isApply(request) ? '+' : '';
+  const what = `${resource.group}/${resource.version}/${resource.plural}/${subresourceOf(target)}`;
+  return `${method}${apply} ${attributes.verb} ${what} ${scope}`;
+}
+
+function isApply({ method, headers }: ApiRequest): boolean {
+  return method === 'PATCH' && (headers['content-type']?.includes('apply-patch') ?? false);
+}
+
+/** Bounded: what clients make up (paths, methods, subresources) is no label. */
+function labelsOf(request: ApiRequest, { target, attributes }: RequestInfo): RequestLabels {
   const component = 'apiserver';
   if (!target || 'path' in attributes) {
     const verb = METHODS.includes(request.method) ? request.method : 'other';
     return { verb, group: '', version: '', resource: '', subresource: '', scope: '', component };
   }
-  const { resource, namespace, name, subresource } = target;
-  const applied = request.headers['content-type']?.includes('apply-patch') && attributes.verb === 'patch';
+  const { resource, namespace, name } = target;
   return {
-    verb: applied ? 'APPLY' : (VERBS[attributes.verb] ?? attributes.verb.toUpperCase()),
+    verb: isApply(request) ? 'APPLY' : (VERBS[attributes.verb] ?? attributes.verb.toUpperCase()),
     group: resource.group,
     version: resource.version,
     resource: resource.plural,
-    subresource: /^[a-z]{0,24}$/.test(subresource) ? subresource : 'other',
+    subresource: subresourceOf(target),
     scope: name !== '' ? 'resource' : namespace !== '' ? 'namespace' : 'cluster',
     component,
   };
