@@ -4,13 +4,24 @@ interface Token {
   readonly text: string;
 }
 
-const TOKENS =
-  /(?<space>\s+|\/\/[^\n]*)|(?<text>[rRbB]{0,2}(?:"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))|(?<name>[A-Za-z_]\w*)|(?<sign>\.\?|\[\?|[\s\S])/g;
+/** Spaces and comments, literals of text, names; else a sign of one character or an optional step. */
+const TOKENS = new RegExp(
+  [
+    /(?<space>\s+|\/\/[^\n]*)/,
+    /(?<text>[rRbB]{0,2}(?:"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))/,
+    /(?<name>[A-Za-z_]\w*)/,
+    /(?<sign>\.\?|\[\?|[\s\S])/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'g',
+);
 
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
 /**
- * An expression with CEL's optional steps (`a.?b`, `a[?b]`) as calls of functions, for a parser that does not know them. In a chain that has become optional every further field is, too, until a method ends it.
+ * An expression with CEL's optional steps (`a.?b`, `a[?b]`) as calls of functions, for a parser that does not know them. In
+ * a chain that has become optional every further field is, too, until a method ends it.
  */
 export function rewriteOptionals(expression: string): string {
   if (!/\.\?|\[\?/.test(expression)) return expression;
