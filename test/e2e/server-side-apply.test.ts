@@ -49,7 +49,7 @@ for (const version of KUBECTL_VERSIONS) {
       assert.match(diff, /^\+\s+replicas: 3$/m);
       assert.match(await kubectl('apply', '--server-side', '-f', second), /serverside-applied/);
       const owners = await kubectl('get', 'deploy', 'web', '--show-managed-fields', '-o', OWNERS);
-      assert.match(owners, /^kubectl\/Apply /);
+      assert.match(owners, /(^| )kubectl\/Apply /);
       assert.doesNotMatch(owners, /client-side/);
       assert.equal(await kubectl('diff', '--server-side', '-f', second), '');
     });
