@@ -117,4 +117,38 @@ describe('a rolling update under load', { skip: obstacle() ?? false }, () => {
     }
     await restartUnderLoad(plan.nodes.map(({ netns, ip }) => startLoad(netns, `http://${ip}/`)));
   });
+
+  const onNode = async (netns: string, ...words: string[]) =>
+    (await run(['nsenter', `--net=${netnsPath(netns)}`, '--', 'curl', '-s', '-m', '5', ...words])).stdout;
+
+  test('every proxy tells its health, its mode and how fast it follows endpoints', async () => {
+    for (const { netns } of plan.nodes) {
+      for (const path of ['healthz', 'livez'])
+        assert.equal(await onNode(netns, '-o', '/dev/null', '-w', '%{http_code}', `localhost:10256/${path}`), '200');
+      assert.equal(await onNode(netns, '127.0.0.1:10249/proxyMode'), 'nftables');
+      const metrics = await onNode(netns, '127.0.0.1:10249/metrics');
+      const count = /^kubeproxy_network_programming_duration_seconds_count (\d+)$/m.exec(metrics)?.[1];
+      assert.ok(Number(count) >= REPLICAS, `${count} changes of endpoints were followed`);
+    }
+  });
+
+  test('a load balancer learns at the health port which nodes have endpoints', async () => {
+    const spec = {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      selector: { app: 'steady' },
+      ports: [{ port: 80 }],
+    };
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'balanced' }, spec };
+    const environment = { env: kubectlEnvironment('1.35'), cwd: ROOT, timeoutMs: 60_000 };
+    await run(['kubectl', 'apply', '-f', '-'], { ...environment, input: JSON.stringify(service) });
+    await kubectl('wait', '--for=condition=sampan.dev/Programmed', 'service/balanced', '--timeout=20s');
+    const port = await kubectl('get', 'service', 'balanced', '-o', 'jsonpath={.spec.healthCheckNodePort}');
+    const nodes = await kubectl('get', 'pods', '-l', 'app=steady', '-o', 'jsonpath={.items[*].spec.nodeName}');
+    for (const { name, netns } of plan.nodes) {
+      const { service: of, localEndpoints } = JSON.parse(await onNode(netns, `localhost:${port}/`));
+      assert.deepEqual(of, { namespace: 'default', name: 'balanced' });
+      assert.equal(localEndpoints, nodes.split(' ').filter((node) => node === name).length);
+    }
+  });
 });
