@@ -77,13 +77,28 @@ export class Progress {
     return true;
   }
 
+  /** The slowest node decides: however many there are, what waits is compared once. */
   #settle(): string[] {
+    const slowest = this.#slowest();
+    if (!slowest) return [];
     const settled = [...this.#waiting].filter((key) => {
-      const { have, of } = this.count(key);
-      return of > 0 && have === of;
+      return carries(slowest, this.#needs.get(key)!) && !slowest.refused.has(key);
     });
     for (const key of settled) this.#waiting.delete(key);
     return settled;
+  }
+
+  /** What all nodes have come to, and what any of them refuses; undefined without a node that counts. */
+  #slowest(): Reached | undefined {
+    let slowest: Reached | undefined;
+    for (const { services, endpointSlices, refused } of this.#counted()) {
+      slowest = {
+        services: lower(services, slowest?.services),
+        endpointSlices: lower(endpointSlices, slowest?.endpointSlices),
+        refused: slowest?.refused.size ? new Set([...slowest.refused, ...refused]) : refused,
+      };
+    }
+    return slowest;
   }
 
   *#counted(): Iterable<Reached> {
@@ -93,6 +108,10 @@ export class Progress {
 
 function toReached({ services, endpointSlices, refused = [] }: ProxyReport): Reached {
   return { services: BigInt(services), endpointSlices: BigInt(endpointSlices), refused: new Set(refused) };
+}
+
+function lower(a: bigint, b: bigint | undefined): bigint {
+  return b === undefined || a < b ? a : b;
 }
 
 function carries(reached: Revisions, needs: Revisions): boolean {
