@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { run } from '../../src/host/exec.ts';
 import { netnsPath } from '../../src/host/netns.ts';
+import { runningProcess } from '../../src/local/processes.ts';
 import { ROOT } from '../source.ts';
-import { kubectl, kubectlEnvironment, obstacle, plan, startCluster, stopCluster } from './cluster.ts';
+import { kubectl, kubectlEnvironment, obstacle, plan, sampan, startCluster, stopCluster } from './cluster.ts';
 
 const REPLICAS = 10;
 const RATE = '60';
@@ -150,5 +151,18 @@ describe('a rolling update under load', { skip: obstacle() ?? false }, () => {
       assert.deepEqual(of, { namespace: 'default', name: 'balanced' });
       assert.equal(localEndpoints, nodes.split(' ').filter((node) => node === name).length);
     }
+  });
+
+  test('no request is lost while an agent and the server are killed and come back', async () => {
+    const ip = await kubectl('get', 'service', 'steady', '-o', 'jsonpath={.spec.clusterIP}');
+    const [node] = plan.nodes;
+    const end = startLoad(node!.netns, `http://${ip}/`);
+    for (const { pid } of [runningProcess(node!.agent)!, runningProcess(plan.server)!]) process.kill(pid, 'SIGKILL');
+    await sampan('up', '--name', plan.name);
+    await kubectl('wait', '--for=condition=sampan.dev/Programmed', 'service/steady', '--timeout=30s');
+    const { sent, answered, failures } = await end();
+    assert.deepEqual(failures, {});
+    assert.equal(answered, sent);
+    assert.ok(sent > 0);
   });
 });
