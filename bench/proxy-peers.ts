@@ -194,6 +194,18 @@ async function measure(peer: Peer, client: Client, count: number): Promise<Figur
   }
 }
 
+/** A peer that is too slow at a size is told, and the others go on. */
+async function measureOrTell(peer: Peer, client: Client, count: number): Promise<Figure[]> {
+  try {
+    const figures = await measure(peer, client, count);
+    for (const { name, value, unit } of figures) console.error(`${name}: ${value.toPrecision(4)} ${unit}`);
+    return figures;
+  } catch (error) {
+    console.error(`${count} Services, ${peer.name}: ${(error as Error).message}`);
+    return [];
+  }
+}
+
 /** The namespace is ours alone. */
 function cleanRules(): void {
   spawnSync('nsenter', inside(['nft', 'flush', 'ruleset']), { stdio: 'ignore' });
@@ -228,7 +240,7 @@ async function main(): Promise<Figure[]> {
   for (const count of SIZES) {
     await createServices(client, { from: present, to: count });
     present = count;
-    for (const peer of peers) figures.push(...(await measure(peer, client, count)));
+    for (const peer of peers) figures.push(...(await measureOrTell(peer, client, count)));
   }
   return figures;
 }
