@@ -115,6 +115,8 @@ test('a rollout that stands still is said to be late, and recovers', () =>
       await cluster.client.create(deployments, web({ progressDeadlineSeconds: 60 }));
       const begun = await when((d) => condition(d, 'Progressing')?.reason === 'ReplicaSetUpdated');
       assert.match(condition(begun, 'Progressing')!.message!, /^ReplicaSet "web-\w{10}" is progressing\.$/);
+      // The controller sets its timer only after it has written: time must not pass before that.
+      for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
       clock.advance(62_000);
       const late = await when((d) => condition(d, 'Progressing')?.status === 'False');
       const { reason, message } = condition(late, 'Progressing')!;
