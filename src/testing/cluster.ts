@@ -26,11 +26,19 @@ export interface TestCluster extends TestServer {
   stop(): void;
 }
 
-/** `runPods`: pods that have a node are reported as running and ready, and as gone when they are deleted. */
-export async function startTestCluster(options: { clock?: Clock; runPods?: boolean } = {}): Promise<TestCluster> {
+export interface TestClusterOptions {
+  clock?: Clock;
+  /** Pods that have a node are reported as running and ready, and as gone when they are deleted; the default. */
+  runPods?: boolean;
+  /** A server that other controllers were stopped over, as when a program is killed and started anew. */
+  over?: TestServer;
+}
+
+/** Starts everything but nodes. */
+export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const { clock = systemClock, runPods = true } = options;
   const random = createRandom(7);
-  const server = await startTestServer({ clock, random });
+  const server = options.over ?? (await startTestServer({ clock, random }));
   const stop = new AbortController();
   const client = createClient(server.transport);
   const shared = { client, clock, random, log: silentLogger, signal: stop.signal };

@@ -33,20 +33,18 @@ function mostActive(cluster: TestCluster, kind: string): () => number {
 }
 
 /** Pods that fail, are deleted, and lose their nodes, in an order that a seed decides. */
-async function disturb(cluster: TestCluster, seed: number): Promise<void> {
+async function disturb(cluster: TestCluster, seed: number, steps = 25): Promise<void> {
   const { client } = cluster;
   const random = createRandom(seed);
   const ignore = () => {};
-  for (let step = 0; step < 25; step++) {
+  for (let step = 0; step < steps; step++) {
     const { items } = await client.list(pods, { namespace: 'default' });
     // A pod fails only after it ran.
     const pod = items[Math.floor(random() * items.length)];
     const what = random();
-    if (pod?.status?.podIP && what < 0.4) {
+    if (pod?.status?.podIP && isActive(pod) && what < 0.4) {
       const key = { name: pod.metadata.name, namespace: 'default' };
-      await client
-        .patch(pods, key, { type: 'merge', body: { status: { phase: 'Failed' } }, subresource: 'status' })
-        .catch(ignore);
+      await client.patch(pods, key, { type: 'merge', body: failed(pod), subresource: 'status' }).catch(ignore);
     } else if (pod && what < 0.8) {
       await client.delete(pods, { name: pod.metadata.name, namespace: 'default' }).catch(ignore);
     } else {
@@ -56,6 +54,11 @@ async function disturb(cluster: TestCluster, seed: number): Promise<void> {
     }
     if (random() < 0.5) await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** Unless it has changed meanwhile: what has ended does not end otherwise. */
+function failed({ metadata }: Pod): object {
+  return { metadata: { resourceVersion: metadata.resourceVersion }, status: { phase: 'Failed' } };
 }
 
 async function withNodes(run: (cluster: TestCluster) => Promise<void>): Promise<void> {
@@ -106,4 +109,62 @@ for (const seed of [1, 2, 3]) {
       const job = await cluster.client.get(jobs, KEY);
       assert.ok((job.status?.active ?? 0) <= 4);
     }));
+}
+
+test('controllers that are killed and started anew make nothing twice, and count each pod of a Job once', async () => {
+  let cluster = await startTestCluster();
+  try {
+    for (const name of ['node-1', 'node-2', 'node-3']) await cluster.addNode(name);
+    const [most, mostStateful, mostJob] = ['ReplicaSet', 'StatefulSet', 'Job'].map((kind) =>
+      mostActive(cluster, kind),
+    ) as [() => number, () => number, () => number];
+    const { client } = cluster;
+    const succeeded = new Set<string>();
+    cluster.store.watch('/core/pods/', 0, ({ current }) => {
+      const pod = current && (JSON.parse(current.value) as Pod);
+      if (pod && ownedBy('Job')(pod) && pod.status?.phase === 'Succeeded') succeeded.add(pod.metadata.uid!);
+    });
+    await client.create(replicaSets, {
+      metadata: KEY,
+      spec: { replicas: 5, selector: { matchLabels: { app: 'web' } }, template: TEMPLATE },
+    });
+    const db = { ...TEMPLATE, metadata: { labels: { app: 'db' } } };
+    const spec = {
+      replicas: 3,
+      selector: { matchLabels: { app: 'db' } },
+      template: db,
+      podManagementPolicy: 'Parallel' as const,
+    };
+    await client.create(statefulSets, { metadata: { ...KEY, name: 'db' }, spec });
+    await client.create(jobs, { metadata: KEY, spec: { completions: 8, parallelism: 3, template: { spec: ONCE } } });
+    for (let life = 0; life < 6; life++) {
+      await succeedSome(cluster);
+      await disturb(cluster, 20 + life, 4);
+      cluster.stop();
+      cluster = await startTestCluster({ over: cluster });
+    }
+    await settled(cluster, 'ReplicaSet', 5);
+    await settled(cluster, 'StatefulSet', 3);
+    const { status } = await cluster.eventually(async () => {
+      await succeedSome(cluster);
+      const job = await client.get(jobs, KEY);
+      return job.status?.completionTime || job.status?.conditions?.some(({ type }) => type === 'Failed')
+        ? job
+        : undefined;
+    });
+    assert.equal(status?.succeeded ?? 0, succeeded.size);
+    assert.ok(most() <= 5 && mostStateful() <= 3 && mostJob() <= 3, `${most()} ${mostStateful()} ${mostJob()}`);
+  } finally {
+    cluster.stop();
+  }
+});
+
+/** Ends the running pods of Jobs well. */
+async function succeedSome({ client }: TestCluster): Promise<void> {
+  const { items } = await client.list(pods, { namespace: 'default' });
+  for (const { metadata } of items.filter((pod) => ownedBy('Job')(pod) && pod.status?.podIP && isActive(pod))) {
+    const key = { name: metadata.name, namespace: 'default' };
+    const body = { metadata: { resourceVersion: metadata.resourceVersion }, status: { phase: 'Succeeded' } };
+    await client.patch(pods, key, { type: 'merge', body, subresource: 'status' }).catch(() => {});
+  }
 }
