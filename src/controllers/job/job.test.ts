@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { jobs } from '../../api/kinds/job.ts';
 import { pods } from '../../api/kinds/pod.ts';
 import type { Job, Pod } from '../../api/types.ts';
-import { FakeClock } from '../../testing/clock.ts';
 import { startTestCluster, type TestCluster } from '../../testing/cluster.ts';
 import { formatIndexes, parseIndexes } from './indexes.ts';
 import { planJob } from './plan.ts';
@@ -231,12 +230,11 @@ function pi(spec: object = {}) {
   };
 }
 
-async function withCluster(run: (cluster: TestCluster, clock: FakeClock) => Promise<void>): Promise<void> {
-  const clock = new FakeClock();
-  const cluster = await startTestCluster({ clock });
+async function withCluster(run: (cluster: TestCluster) => Promise<void>): Promise<void> {
+  const cluster = await startTestCluster();
   try {
     await cluster.addNode('node-1');
-    await run(cluster, clock);
+    await run(cluster);
   } finally {
     cluster.stop();
   }
