@@ -72,8 +72,9 @@ export class PodSources {
     return own.length > 0 ? Math.min(...own.map(([, { renewAt }]) => renewAt)) : undefined;
   }
 
-  forget(pod: Pod): void {
-    for (const key of this.#tokens.keys()) if (key.startsWith(`${pod.metadata.uid}/`)) this.#tokens.delete(key);
+  /** A pod is gone from this node. */
+  forget(uid: string): void {
+    for (const key of this.#tokens.keys()) if (key.startsWith(`${uid}/`)) this.#tokens.delete(key);
   }
 
   async #bytes(pod: Pod, kind: 'configMap' | 'secret', name: string): Promise<Bytes | undefined> {

@@ -271,6 +271,7 @@ export class PodWorker {
     await rm(join(this.#options.stateDir, 'logs', `${namespace}_${name}_${uid}`), { recursive: true, force: true });
     this.#memories.delete(uid);
     this.#starter.forget(uid);
+    this.sources.forget(uid);
     this.#known.get(key)?.delete(uid);
     if (this.#known.get(key)?.size === 0) this.#known.delete(key);
   }

@@ -4,7 +4,18 @@ import { runInteractive } from '../../host/exec.ts';
 import { type RunCommand, UsageError } from '../command.ts';
 
 /** Benchmarks in the order in which they run: files of bench/. */
-const BENCHMARKS = ['api', 'dns', 'endpoints', 'ingress', 'pods', 'cluster', 'rollout', 'proxy', 'proxy-peers'];
+const BENCHMARKS = [
+  'api',
+  'dns',
+  'endpoints',
+  'ingress',
+  'pods',
+  'containers',
+  'cluster',
+  'rollout',
+  'proxy',
+  'proxy-peers',
+];
 
 export const run: RunCommand = async ({ operands }, { root, program }) => {
   const known = BENCHMARKS.filter((name) => existsSync(join(root, 'bench', `${name}.ts`)));
