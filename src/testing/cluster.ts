@@ -21,7 +21,7 @@ export interface TestCluster extends TestServer {
   /** Volumes that would be directories of nodes. */
   directories: ReadonlySet<string>;
   addNode(name: string): Promise<Node>;
-  /** Resolves as soon as `look` answers something; it is asked again after every change. */
+  /** Resolves as soon as `look` answers something; it is asked again after every change, and now and then. */
   eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T>;
   stop(): void;
 }
@@ -116,6 +116,7 @@ function runningStatus(pod: Pod, { ip, time }: { ip: string; time: string }): ob
 }
 
 const LOOKS = 10_000;
+const LOOK_AGAIN_MS = 20;
 
 async function eventually<T>({ store }: TestServer, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
   let changed = Promise.withResolvers<void>();
@@ -124,7 +125,10 @@ async function eventually<T>({ store }: TestServer, look: () => T | undefined | 
     for (let looks = 0; looks < LOOKS; looks++) {
       const found = await look();
       if (found !== undefined) return found;
+      // Caches follow the store a little later, and nothing may change after that.
+      const cancel = systemClock.after(LOOK_AGAIN_MS, () => changed.resolve());
       await changed.promise;
+      cancel();
       changed = Promise.withResolvers();
     }
     throw new Error('looked too often');

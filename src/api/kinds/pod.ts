@@ -90,7 +90,7 @@ const MUTABLE =
 
 function validateUpdate(pod: Pod, old: Pod): FieldError[] {
   if (!isDeepStrictEqual(fixedPart(pod), fixedPart(old))) return [forbidden('spec', MUTABLE)];
-  const gates = (of: Pod) => new Set((of.spec!.schedulingGates ?? []).map(({ name }) => name));
+  const gates = (of: Pod) => new Set((of.spec?.schedulingGates ?? []).map(({ name }) => name));
   const before = gates(old);
   const added = [...gates(pod)].filter((name) => !before.has(name));
   return added.map((name) =>
@@ -99,7 +99,8 @@ function validateUpdate(pod: Pod, old: Pod): FieldError[] {
 }
 
 function fixedPart(pod: Pod): unknown {
-  const spec = structuredClone(pod.spec!);
+  const spec = structuredClone(pod.spec);
+  if (!spec) return spec;
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) delete container.image;
   delete spec.activeDeadlineSeconds;
   delete spec.tolerations;

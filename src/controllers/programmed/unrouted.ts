@@ -39,15 +39,22 @@ export function followEndingPods(options: ControllersOptions, progress: Progress
   const look = () => {
     for (const key of waiting.keys()) controller.enqueue(key);
   };
+  const consider = (pod: Pod) => {
+    const key = objectKey(pod);
+    if (waiting.has(key) || !awaitsEnd(pod) || !isListed(pod, slices.list(pod.metadata.namespace))) return;
+    waiting.set(key, undefined);
+    controller.enqueue(key);
+  };
   informers.of(pods).subscribe(({ type, object }) => {
-    const key = objectKey(object);
-    if (type === 'deleted') waiting.delete(key);
-    else if (!waiting.has(key) && awaitsEnd(object) && isListed(object, slices.list(object.metadata.namespace))) {
-      waiting.set(key, undefined);
-      controller.enqueue(key);
-    }
+    if (type === 'deleted') waiting.delete(objectKey(object));
+    else consider(object);
   });
   slices.subscribe(({ object }) => {
+    // A pod may be deleted before its slice is known here.
+    for (const { targetRef } of object.endpoints ?? []) {
+      const pod = targetRef?.name && informers.of(pods).get(targetRef.name, object.metadata.namespace);
+      if (pod) consider(pod);
+    }
     const revision = BigInt(object.metadata.resourceVersion ?? 0);
     if (revision > newest) newest = revision;
     look();
