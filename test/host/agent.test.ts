@@ -622,9 +622,9 @@ describe('agent over a real containerd', { skip, timeout: 300_000 }, () => {
     const first = await bench.createPod('again', {});
     await bench.running('again');
     await bench.deletePod('again', 0);
-    await bench.createPod('again', {});
-    const second = await bench.running('again');
+    const second = await bench.createPod('again', {});
     assert.notEqual(second.metadata.uid, first.metadata.uid);
+    await bench.waitPod('again', (pod) => pod?.metadata.uid === second.metadata.uid && isReady(pod!));
     await remove('again');
     await containerd.whenEmpty();
   });
