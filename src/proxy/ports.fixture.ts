@@ -1,8 +1,7 @@
 import type { ServicePort } from '../servicemap/service-port.ts';
 
-/** A port of a Service with pods `10.244.0.x` behind it. */
-export function servicePort(ip: string, last: readonly number[], more: Partial<ServicePort> = {}): ServicePort {
-  const endpoints = last.map((number) => ({ ip: `10.244.0.${number}`, port: 8080 }));
+/** Port 80 of a Service, by TCP, with these endpoints whichever way a client comes. */
+export function portTo(ip: string, endpoints: ServicePort['cluster'], more: Partial<ServicePort> = {}): ServicePort {
   return {
     key: `default/${ip}:http`,
     family: 4,
@@ -20,6 +19,12 @@ export function servicePort(ip: string, last: readonly number[], more: Partial<S
     keepSource: false,
     ...more,
   };
+}
+
+/** The same with pods `10.244.0.x` behind it. */
+export function servicePort(ip: string, last: readonly number[], more: Partial<ServicePort> = {}): ServicePort {
+  const endpoints = last.map((number) => ({ ip: `10.244.0.${number}`, port: 8080 }));
+  return portTo(ip, endpoints, more);
 }
 
 /** Its endpoint is on another node, and both policies are Local. */

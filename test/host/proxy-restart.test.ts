@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/lib/log.ts';
 import { Applier } from '../../src/proxy/apply.ts';
 import { world } from '../../src/proxy/contract.ts';
 import { Planner } from '../../src/proxy/nftables/nftables.ts';
+import { portTo } from '../../src/proxy/ports.fixture.ts';
 import type { ServicePort } from '../../src/servicemap/service-port.ts';
 import type { PeerAnswer } from './netns-peer.ts';
 import { ProxyLan } from './proxy-lan.ts';
@@ -27,23 +28,7 @@ function whyNot(): string | undefined {
 
 function port(ip: string, more: Partial<ServicePort> = {}): ServicePort {
   const endpoints = [world.pods['pod-b'], world.pods['pod-c']].map((pod) => ({ ip: pod, port: 8080 }));
-  return {
-    key: `default/${ip}:main`,
-    family: 4,
-    protocol: 'TCP',
-    port: 80,
-    nodePort: 0,
-    clusterIps: [ip],
-    externalIps: [],
-    loadBalancerIps: [],
-    sourceRanges: [],
-    affinitySeconds: 0,
-    internal: endpoints,
-    external: endpoints,
-    cluster: endpoints,
-    keepSource: false,
-    ...more,
-  };
+  return portTo(ip, endpoints, { key: `default/${ip}:main`, ...more });
 }
 
 const to = (pod: 'pod-b' | 'pod-c', number: number) => {

@@ -4,31 +4,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { FakeNft } from '../../host/nft-fake.ts';
 import type { ServicePort } from '../../servicemap/service-port.ts';
+import { servicePort as port } from '../ports.fixture.ts';
 import { Planner } from './nftables.ts';
 import { TABLES } from './render.ts';
 
 const ADDRESSES = { clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16', nodeIps: ['10.89.0.11'] };
-
-function port(ip: string, last: readonly number[], more: Partial<ServicePort> = {}): ServicePort {
-  const endpoints = last.map((number) => ({ ip: `10.244.0.${number}`, port: 8080 }));
-  return {
-    key: `default/${ip}:http`,
-    family: 4,
-    protocol: 'TCP',
-    port: 80,
-    nodePort: 0,
-    clusterIps: [ip],
-    externalIps: [],
-    loadBalancerIps: [],
-    sourceRanges: [],
-    affinitySeconds: 0,
-    internal: endpoints,
-    external: endpoints,
-    cluster: endpoints,
-    keepSource: false,
-    ...more,
-  };
-}
 
 function elsewhere(ip: string): ServicePort {
   return port(ip, [7], { internal: [], external: [], keepSource: true, nodePort: 30004 });
