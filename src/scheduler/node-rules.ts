@@ -1,3 +1,4 @@
+import { tolerates as tolerationMatches } from '../api/pod/placement.ts';
 import { type LabelRequirement, matchesLabels } from '../api/selectors.ts';
 import type { Node, Pod } from '../api/types.ts';
 import type { NodeInfo } from './cluster-state.ts';
@@ -15,11 +16,7 @@ export interface NodeTerm {
 export const UNSCHEDULABLE_TAINT: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
 export function tolerates(spec: PodSpec, taint: Taint): boolean {
-  return (spec.tolerations ?? []).some((toleration) => {
-    if (toleration.effect && toleration.effect !== taint.effect) return false;
-    if (toleration.key ? toleration.key !== taint.key : toleration.operator !== 'Exists') return false;
-    return toleration.operator === 'Exists' || (toleration.value ?? '') === (taint.value ?? '');
-  });
+  return (spec.tolerations ?? []).some((toleration) => tolerationMatches(toleration, taint));
 }
 
 /** True when no taint keeps a pod off a node. */
